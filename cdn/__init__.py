@@ -1,0 +1,1 @@
+"""Everything beyond the origin: cache policy, object storage, publishing, edges."""

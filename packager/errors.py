@@ -92,6 +92,18 @@ class StoreFull(PackagingError):
     code = "store-full"
 
 
+class StoreFailed(PackagingError):
+    """The store could not be read, or would not confirm a write; nothing unconfirmed can be seen."""
+
+    code = "store-failed"
+
+
+class BadKey(PackagingError, ValueError):
+    """A store key is not a relative path of plain parts."""
+
+    code = "bad-key"
+
+
 class BadCaptions(Refused):
     """A captions file is neither WebVTT nor SubRip."""
 

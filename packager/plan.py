@@ -1,0 +1,132 @@
+"""The plan: the frozen choices of an asset, from which manifests and Runs follow without looking back."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from pydantic import TypeAdapter
+
+from packager.model import Colour, Grid, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRung:
+    """One video encode recipe. Rates are bits a second, `buffer` bits; `threads` belongs to the bytes."""
+
+    name: str
+    width: int
+    height: int
+    maxrate: int
+    buffer: int
+    crf: int
+    preset: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioRung:
+    """One AAC-LC encode recipe. `track` is the source's stream index, `bitrate` bits a second."""
+
+    name: str
+    track: int
+    channels: int
+    sample_rate: int
+    bitrate: int
+    language: str = ""
+    title: str = ""
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRung:
+    """A text track that becomes one WebVTT file. `track` is the source's stream index."""
+
+    name: str
+    track: int
+    language: str = ""
+    title: str = ""
+    default: bool = False
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """How source frames become output frames.
+
+    `first` is the first displayed frame in ticks of `time_base`, as the container counts. On the keyframe grid
+    the output's timescale is the source's and `origin` the container tick that is media time 0. On the frame
+    grid frames come at `rate`, `lead` copies of the first one stand before it where audio begins earlier, and
+    there are `frames` in all.
+    """
+
+    track: int
+    grid: Grid
+    rate: Fraction
+    timescale: int
+    time_base: Fraction
+    first: int
+    origin: int
+    lead: int = 0
+    frames: int = 0
+    deinterlace: bool = False
+    tone_map: bool = False
+    colour: Colour
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The frozen choices. `origin` is the container time in seconds that is media time 0 for every track.
+
+    `borders` are ticks of `timescale` for the whole asset: with a picture they may go on behind its last
+    frame, `pictures` counts the segments that have one. `encoder` names the build that made the inits: Runs
+    go only where it is the same.
+    """
+
+    source: Source
+    identity: str
+    encoder: str
+    origin: Fraction
+    duration: Fraction
+    timescale: int
+    borders: tuple[int, ...]
+    picture: Picture | None = None
+    pictures: int = 0
+    video: tuple[VideoRung, ...] = ()
+    intra: VideoRung | None = None
+    audio: tuple[AudioRung, ...] = ()
+    text: tuple[TextRung, ...] = ()
+    salt: str = ""
+
+    @property
+    def generation(self) -> str:
+        """Name the output: a hash of the source's identity and the choices, not of duration or borders."""
+        return _generation(self)
+
+
+_PLAN = TypeAdapter(Plan)
+
+
+def to_json(plan: Plan) -> bytes:
+    """Serialise a plan."""
+    return _PLAN.dump_json(plan)
+
+
+def from_json(text: bytes | str) -> Plan:
+    """Read a plan that `to_json` wrote."""
+    return _PLAN.validate_json(text)
+
+
+def _generation(plan: Plan) -> str:
+    picture = plan.picture and replace(plan.picture, frames=0, reasons=())
+    choices = replace(
+        plan,
+        source=replace(plan.source, duration=Fraction(0), warnings=()),
+        duration=Fraction(0),
+        borders=(),
+        pictures=0,
+        picture=picture,
+    )
+    return "g" + hashlib.sha256(_PLAN.dump_json(choices)).hexdigest()[:15]

@@ -1,0 +1,311 @@
+"""Channels: bounded, resumable event logs. A numbered event is durable before anybody sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from streamer import schema
+from streamer.database import Database, Transaction
+from streamer.errors import FellBehind, NoSuchChannel
+from streamer.events import Event, Hint, stamp
+from streamer.gather import insert_new
+from streamer.rows import Clock, new_id, wall_clock
+
+ASSETS = "assets"  # the channel of the library as a whole
+
+_KEPT = 1000  # events a channel's log reaches back
+_TRIM_EVERY = 64  # rows above that before they are deleted
+_IDLE_LOGS = 256  # logs kept in memory that nobody listens to
+_HINTS = 256  # hints a channel remembers
+_HINTED = 4096  # channels whose hints are remembered
+
+
+def of_asset(asset: str) -> str:
+    """Return the name of an asset's channel."""
+    return f"asset:{asset}"
+
+
+class _Log:
+    """The newest events of a channel in memory, shared by everybody who listens."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.epoch = ""
+        self.last = 0
+        self.events: deque[Event] = deque(maxlen=_KEPT)
+        self.listeners: set[Subscription] = set()
+        self.loaded = False
+        self.loading = asyncio.Lock()
+        self.pending = 0  # callers between asking for the log and listening to it
+
+    @property
+    def first(self) -> int:
+        """The offset of the oldest event that is kept; one above the last where none is."""
+        return self.last - len(self.events) + 1
+
+    def append(self, event: Event) -> None:
+        offset = event.offset or 0
+        if self.loaded and offset != self.last + 1:
+            return
+        self.events.append(event)
+        self.last = offset
+        self.wake()
+
+    def load(self, epoch: str, last: int, stored: list[Event]) -> None:
+        """Join what is stored with what was committed while it was being read."""
+        known = {event.offset: event for event in (*stored, *self.events)}
+        self.epoch = epoch
+        self.last = max(last, self.last)
+        self.events = deque((known[offset] for offset in sorted(known, key=lambda at: at or 0)), maxlen=_KEPT)
+        self.loaded = True
+
+    def wake(self) -> None:
+        for listener in self.listeners:
+            listener.wake()
+
+
+class Subscription:
+    """One reader's place in a channel: an async iterator of events, in order, without gap or duplicate.
+
+    It holds no events of its own, only an offset into the shared log and the hints it has not seen, so a slow
+    reader costs nothing; one that falls out of the log gets FellBehind and has to subscribe anew.
+    """
+
+    def __init__(self, log: _Log, *, offset: int, recovered: bool, wake: Callable[[], None] | None) -> None:
+        """Start behind `offset`. `wake`, if given, is called whenever `take` may have something."""
+        self.channel = log.name
+        self.epoch = log.epoch
+        self.offset = offset
+        self.recovered = recovered
+        self._log = log
+        self._hints: dict[tuple[str, str], Event] = {}
+        self._news = asyncio.Event()
+        self._called = wake
+        self._closed = False
+        log.listeners.add(self)
+
+    def take(self, limit: int = 64) -> list[Event]:
+        """Return what is new, oldest first and hints last, without waiting. Raise FellBehind."""
+        log = self._log
+        if self.offset < log.last:
+            start = self.offset + 1 - log.first
+            if start < 0:
+                raise FellBehind(f"Event {self.offset + 1} of {self.channel} is no longer kept.")
+            taken = [log.events[at] for at in range(start, min(start + limit, len(log.events)))]
+            self.offset += len(taken)
+            return taken
+        hints = list(self._hints.values())
+        self._hints.clear()
+        return hints
+
+    def wake(self) -> None:
+        """Tell the reader that there is something to take."""
+        self._news.set()
+        if self._called is not None:
+            self._called()
+
+    def hint(self, key: tuple[str, str], event: Event) -> None:
+        """Leave a hint, in place of an older one of the same key."""
+        self._hints[key] = event
+        self.wake()
+
+    def close(self) -> None:
+        """Stop listening. The iterator ends."""
+        self._closed = True
+        self._log.listeners.discard(self)
+        self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while not self._closed:
+            self._news.clear()
+            taken = self.take()
+            for event in taken:
+                yield event
+            if not taken:
+                await self._news.wait()
+
+
+class Channels:
+    """Every channel of this server, over the catalog's database."""
+
+    def __init__(self, database: Database, *, clock: Clock = wall_clock) -> None:
+        """Take the database; logs are read from it when somebody listens."""
+        self._database = database
+        self._clock = clock
+        self._logs: OrderedDict[str, _Log] = OrderedDict()
+        self._hints: OrderedDict[str, dict[tuple[str, str], Hint]] = OrderedDict()
+
+    async def publish(
+        self, channel: str, type_: str, data: Any, *, media_time: Fraction | None = None
+    ) -> int:
+        """Append an event to the channel, which is made if need be; return its offset once it is durable."""
+
+        async def work(transaction: Transaction) -> int:
+            await self.stage_open(transaction, channel)
+            return await self.stage(transaction, channel, type_, data, media_time=media_time)
+
+        return await self._database.write(work)
+
+    async def stage(
+        self,
+        transaction: Transaction,
+        channel: str,
+        type_: str,
+        data: Any,
+        *,
+        media_time: Fraction | None = None,
+    ) -> int:
+        """Append an event within a transaction; it is seen when that commits. Return its offset.
+
+        Where there is no such channel, as of a deleted asset, nothing happens and the offset is 0.
+        """
+        table = schema.channel
+        advanced = await transaction.execute(
+            update(table)
+            .where(table.c.name == channel)
+            .values(last=table.c.last + 1)
+            .returning(table.c.epoch, table.c.last)
+        )
+        row = advanced.one_or_none()
+        if row is None:
+            return 0
+        offset: int = row.last
+        time = self._clock()
+        await transaction.execute(
+            insert(schema.event).values(
+                channel=channel,
+                offset=offset,
+                type=type_,
+                time=time,
+                media_time=None if media_time is None else str(media_time),
+                data=data,
+            )
+        )
+        if offset % _TRIM_EVERY == 0 and offset > _KEPT:
+            await transaction.execute(
+                delete(schema.event).where(
+                    schema.event.c.channel == channel, schema.event.c.offset <= offset - _KEPT
+                )
+            )
+        event = stamp(channel, row.epoch, offset, type_=type_, time=time, media=media_time, data=data)
+        transaction.after(lambda: self._show(event))
+        return offset
+
+    async def stage_open(self, transaction: Transaction, channel: str) -> None:
+        """Make the channel within a transaction unless it is there."""
+        await transaction.execute(
+            insert_new(transaction.connection, schema.channel).values(name=channel, epoch=new_id(), last=0)
+        )
+
+    async def stage_end(self, transaction: Transaction, channel: str) -> None:
+        """Delete the channel within a transaction; who listens now still gets what was staged before."""
+        await transaction.execute(delete(schema.event).where(schema.event.c.channel == channel))
+        await transaction.execute(delete(schema.channel).where(schema.channel.c.name == channel))
+        transaction.after(lambda: self._forget(channel))
+
+    def hint(self, channel: str, type_: str, data: Any, *, key: str = "") -> None:
+        """Tell the latest value of something under (type, key); None forgets it. It is never stored."""
+        if data is None:
+            self._hints.get(channel, {}).pop((type_, key), None)
+            return
+        hints = self._hints.setdefault(channel, {})
+        self._hints.move_to_end(channel)
+        if len(self._hints) > _HINTED:
+            self._hints.popitem(last=False)
+        hints.pop((type_, key), None)
+        hints[type_, key] = hint = Hint(type=type_, key=key, data=data, time=self._clock())
+        if len(hints) > _HINTS:
+            del hints[next(iter(hints))]
+        log = self._logs.get(channel)
+        if log is None or not log.listeners:
+            return
+        event = _hint_event(log, hint)
+        for listener in log.listeners:
+            listener.hint((type_, key), event)
+
+    def hints(self, channel: str) -> list[Hint]:
+        """Return the latest hints of a channel, oldest first: a part of its snapshot."""
+        return list(self._hints.get(channel, {}).values())
+
+    async def subscribe(
+        self,
+        channel: str,
+        *,
+        epoch: str | None = None,
+        offset: int | None = None,
+        wake: Callable[[], None] | None = None,
+    ) -> Subscription:
+        """Listen from (epoch, offset) on where the log still reaches there, else from now on.
+
+        `recovered` of the result tells which; where it is False, take a snapshot after this call: it may
+        already hold what the first events repeat, and misses nothing. Raise NoSuchChannel.
+        """
+        log = await self._log(channel)
+        recovered = epoch == log.epoch and offset is not None and log.first - 1 <= offset <= log.last
+        place = offset if recovered and offset is not None else log.last
+        subscription = Subscription(log, offset=place, recovered=recovered, wake=wake)
+        for hint in self.hints(channel):
+            subscription.hint((hint.type, hint.key), _hint_event(log, hint))
+        if subscription.offset < log.last:
+            subscription.wake()
+        return subscription
+
+    async def _log(self, channel: str) -> _Log:
+        log = self._logs.get(channel)
+        if log is None:
+            self._evict()
+            log = self._logs[channel] = _Log(channel)
+        self._logs.move_to_end(channel)
+        log.pending += 1
+        try:
+            async with log.loading:
+                if not log.loaded:
+                    await self._load(log)
+        finally:
+            log.pending -= 1
+            if not log.loaded and not log.pending and self._logs.get(channel) is log:
+                del self._logs[channel]
+        return log
+
+    async def _load(self, log: _Log) -> None:
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(select(schema.channel).where(schema.channel.c.name == log.name))
+            ).one_or_none()
+            if row is None:
+                raise NoSuchChannel(log.name)
+            stored = await connection.execute(
+                select(schema.event)
+                .where(schema.event.c.channel == log.name, schema.event.c.offset > row.last - _KEPT)
+                .order_by(schema.event.c.offset)
+            )
+            log.load(row.epoch, row.last, [_stored(row.epoch, event) for event in stored])
+
+    def _show(self, event: Event) -> None:
+        log = self._logs.get(event.channel)
+        if log is not None:
+            log.append(event)
+
+    def _forget(self, channel: str) -> None:
+        self._logs.pop(channel, None)
+        self._hints.pop(channel, None)
+
+    def _evict(self) -> None:
+        idle = [name for name, log in self._logs.items() if not log.listeners and not log.pending]
+        for name in idle[: max(0, len(idle) - _IDLE_LOGS)]:
+            del self._logs[name]
+
+
+def _stored(epoch: str, row: Row[Any]) -> Event:
+    media = None if row.media_time is None else Fraction(row.media_time)
+    return stamp(row.channel, epoch, row.offset, type_=row.type, time=row.time, media=media, data=row.data)
+
+
+def _hint_event(log: _Log, hint: Hint) -> Event:
+    return stamp(log.name, log.epoch, None, type_=hint.type, time=hint.time, media=None, data=hint.data)

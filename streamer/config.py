@@ -1,0 +1,98 @@
+"""What an operator may set: defaults, then a TOML file, then STREAMER_*, then flags."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from streamer.errors import ConfigError
+
+PREFIX = "STREAMER_"
+FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a key
+
+
+class Config(BaseSettings):
+    """The server's settings. Every key is a flag `--key`, a variable `STREAMER_KEY` and a TOML key."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token is needed.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
+    data: Path = Field(Path("data"), description="Directory of the catalog, the media and the uploads.")
+    ffmpeg: Path | None = Field(None, description="FFmpeg to use instead of the one in imageio-ffmpeg.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#\s]+/?$",
+        description="How browsers reach the server when something stands in front of it.",
+    )
+    upload_max_bytes: int = Field(64 << 30, ge=1, description="Largest upload; above it 413.")
+    upload_expiry_seconds: int = Field(
+        7 * 86_400, ge=60, description="An unfinished upload without a byte for so long is removed."
+    )
+    disk_reserve_bytes: int = Field(
+        1 << 30, ge=0, description="Free space that uploads must leave; else 507."
+    )
+    encode_slots: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Encodes at one time in this process."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe line that is logged."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's, here and below
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values only from the constructor: `load` merges the layers itself, in one visible line."""
+        return (init_settings,)
+
+
+def load(flags: Mapping[str, Any] | None = None, *, file: Path | None = None) -> Config:
+    """Read every layer and return the settings. Flags that are None count as not given. Raise ConfigError."""
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    named = os.environ.get(FILE)
+    if file is None and named:
+        file = Path(named)
+    written = _toml(file) if file is not None else {}
+    _known(written, of=f"{file}")
+    _known((name[len(PREFIX) :].lower() for name in os.environ if _is_ours(name)), of="the environment")
+    _known(given, of="the command line")
+    try:
+        return Config(**{**written, **EnvSettingsSource(Config)(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{key}: {first['msg']} (got {first['input']!r})") from error
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and name != FILE
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+
+
+def _known(keys: Iterable[str], *, of: str) -> None:
+    for key in keys:
+        if key in Config.model_fields:
+            continue
+        nearest = difflib.get_close_matches(key, Config.model_fields, n=1, cutoff=0.0)
+        raise ConfigError(f"unknown key {key!r} in {of}; did you mean {nearest[0]!r}?")

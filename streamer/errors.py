@@ -1,0 +1,78 @@
+"""Every way the server refuses or fails on purpose: one class per cause, no HTTP in it."""
+
+from __future__ import annotations
+
+
+class ServerError(Exception):
+    """Base of what the server raises on purpose. The message is fit for the person who asked."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message."""
+        super().__init__(message)
+        self.message = message
+
+
+class NoSuchAsset(ServerError):
+    """No asset has this id, or it was deleted."""
+
+    def __init__(self, asset: str) -> None:
+        """Name the id that was asked for."""
+        super().__init__(f"There is no asset {asset!r}.")
+        self.asset = asset
+
+
+class NoSuchChannel(ServerError):
+    """No channel has this name."""
+
+    def __init__(self, channel: str) -> None:
+        """Name the channel that was asked for."""
+        super().__init__(f"There is no channel {channel!r}.")
+        self.channel = channel
+
+
+class NoSuchRun(ServerError):
+    """No Run has this id."""
+
+
+class NoSuchToken(ServerError):
+    """No token has this id."""
+
+
+class NoSuchCaption(ServerError):
+    """The asset has no captions in this language."""
+
+
+class WrongState(ServerError):
+    """The asset's state does not allow what was asked."""
+
+
+class InvalidRequest(ServerError):
+    """A field of the request is missing, of the wrong kind, or out of bounds."""
+
+
+class InvalidCursor(InvalidRequest):
+    """A cursor was not made by this server."""
+
+
+class CatalogFull(ServerError):
+    """The catalog's disk is full; nothing of the change was kept."""
+
+
+class FellBehind(ServerError):
+    """A subscriber is further behind than the channel's log reaches; it has to come back for a snapshot."""
+
+
+class Unauthenticated(ServerError):
+    """The caller has not said who it is, or the token is not known."""
+
+
+class Forbidden(ServerError):
+    """The caller is known and may not do this, or comes from a foreign origin."""
+
+
+class IdempotencyMismatch(ServerError):
+    """An idempotency key was used before for a different request."""
+
+
+class ConfigError(ServerError):
+    """The configuration has an unknown key or a wrong value; the message names it."""

@@ -1,0 +1,1 @@
+"""The catalog's migrations, run when the server starts."""

@@ -1,0 +1,246 @@
+"""The catalog's rows as frozen values, and how an asset is shown as JSON."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from fractions import Fraction
+from typing import Any
+
+from packager import keys
+
+Clock = Callable[[], int]
+"""Wall clock: milliseconds since the epoch."""
+
+_ALPHABET = "abcdefghjkmnpqrstvwxyz0123456789"
+
+
+def wall_clock() -> int:
+    """Return milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def new_id() -> str:
+    """Return a random id of 12 characters, 60 bits, safe in a URL, a path and a key."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(12))
+
+
+class State(StrEnum):
+    """Where an asset stands."""
+
+    UPLOADING = "uploading"
+    PROBING = "probing"
+    PLAYABLE = "playable"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class RunState(StrEnum):
+    """Where a Run stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Urgency(IntEnum):
+    """How soon a Run is wanted: at the playhead, for the next few segments, or to fill up."""
+
+    NOW = 0
+    SOON = 1
+    FILL = 2
+
+
+class Role(StrEnum):
+    """What a caller may do: watch what is private, or everything."""
+
+    VIEWER = "viewer"
+    ADMIN = "admin"
+
+
+class Told(StrEnum):
+    """Every type of event on the channels; the last two are hints."""
+
+    ASSET_CREATED = "asset.created"
+    ASSET_CHANGED = "asset.changed"
+    ASSET_DELETED = "asset.deleted"
+    SEGMENT_STORED = "segment.stored"
+    RUN_STARTED = "run.started"
+    RUN_ENDED = "run.ended"
+    UPLOAD_PROGRESS = "upload.progress"
+    RUN_PROGRESS = "run.progress"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Which step failed, why, and the last lines of the log."""
+
+    step: str
+    message: str
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A rendition of the plan as listed: `segments` in all, `done` of them stored."""
+
+    name: str
+    kind: str
+    width: int = 0
+    height: int = 0
+    segments: int
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """Captions that were uploaded; `key` is the store key of the WebVTT file."""
+
+    language: str
+    label: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One frozen plan of an asset. `plan` is opaque JSON; `retired_at` is set once another took its place."""
+
+    asset: str
+    name: str
+    plan: Mapping[str, Any]
+    rungs: tuple[Rung, ...]
+    poster: str | None
+    storyboard: str | None
+    created: int
+    retired_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """What a viewer asks for. Times are milliseconds since the epoch, `duration` seconds."""
+
+    id: str
+    title: str
+    state: State
+    created: int
+    updated: int
+    size: int | None
+    received: int
+    duration: Fraction | None
+    upload_id: str | None
+    generation: str | None
+    source: Mapping[str, Any] | None
+    warnings: tuple[str, ...]
+    failure: Failure | None
+    poster: str | None = None
+    storyboard: str | None = None
+    rungs: tuple[Rung, ...] = ()
+    captions: tuple[Caption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of assets, newest first; `next` is the cursor of the following page."""
+
+    items: tuple[Asset, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A Run to be queued: segments first to last, both included, of these renditions."""
+
+    id: str
+    asset: str
+    generation: str
+    first: int
+    last: int
+    rungs: tuple[str, ...]
+    urgency: Urgency
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A Run as the ledger holds it."""
+
+    id: str
+    asset: str
+    generation: str
+    body: Mapping[str, Any]
+    first: int
+    last: int
+    rungs: tuple[str, ...]
+    state: RunState
+    urgency: Urgency
+    attempts: int
+    worker: str | None
+    created: int
+    started: int | None
+    ended: int | None
+    failure: str | None
+
+
+Coverage = dict[str, list[list[int]]]
+"""Rendition → ranges [first, last] of stored segments, both included, ascending."""
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Return a time as RFC 3339 in UTC with milliseconds."""
+    whole, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def seconds(time: Fraction | None) -> int | float | None:
+    """Return a media time as a JSON number of seconds, rounded to microseconds."""
+    if time is None:
+        return None
+    return int(time) if time.denominator == 1 else float(round(time, 6))
+
+
+def show(asset: Asset) -> dict[str, Any]:
+    """Return the asset as the API shows it."""
+    root = f"/v/{asset.id}/"
+    watchable = asset.state in {State.PLAYABLE, State.COMPLETE}
+    return {
+        "id": asset.id,
+        "title": asset.title,
+        "state": str(asset.state),
+        "created": rfc3339(asset.created),
+        "duration": seconds(asset.duration),
+        "size": asset.size,
+        "received": asset.received,
+        "playback": {"hls": root + keys.MULTIVARIANT, "dash": root + keys.MPD} if watchable else None,
+        "poster": root + asset.poster if watchable and asset.poster else None,
+        "storyboard": root + asset.storyboard if watchable and asset.storyboard else None,
+        "rungs": [_rung(rung) for rung in asset.rungs],
+        "captions": [
+            {"language": caption.language, "label": caption.label, "url": root + caption.key}
+            for caption in asset.captions
+        ],
+        "warnings": list(asset.warnings),
+        "failure": failure_json(asset.failure),
+    }
+
+
+def failure_json(failure: Failure | None) -> dict[str, Any] | None:
+    """Return a failure as JSON, None where there is none."""
+    if failure is None:
+        return None
+    return {"step": failure.step, "message": failure.message, "log": list(failure.log)}
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "name": rung.name,
+        "kind": rung.kind,
+        "width": rung.width,
+        "height": rung.height,
+        "segments": rung.segments,
+        "done": rung.done,
+    }

@@ -1,0 +1,154 @@
+"""The catalog's tables. Times are milliseconds since the epoch, media times exact fractions as text."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+NAME = String(64)
+
+asset = Table(
+    "asset",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("folded", Text, nullable=False),  # the title case-folded, for searching
+    Column("state", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("size", BigInteger),
+    Column("received", BigInteger, nullable=False),
+    Column("duration", Text),
+    Column("upload_id", NAME),
+    Column("generation", NAME),
+    Column("source", JSON(none_as_null=True)),
+    Column("warnings", JSON, nullable=False),
+    Column("failure", JSON(none_as_null=True)),
+    Column("deleted_at", BigInteger),
+    Index(None, "created", "id"),
+    Index(None, "state"),
+    Index(None, "upload_id"),
+)
+
+generation = Table(
+    "generation",
+    metadata,
+    Column("asset", NAME, ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("plan", JSON, nullable=False),
+    Column("rungs", JSON, nullable=False),
+    Column("poster", Text),
+    Column("storyboard", Text),
+    Column("created", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("asset", NAME, nullable=False),
+    Column("generation", NAME, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("rungs", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("worker", NAME),
+    Column("created", BigInteger, nullable=False),
+    Column("started", BigInteger),
+    Column("ended", BigInteger),
+    Column("failure", Text),
+    ForeignKeyConstraint(
+        ["asset", "generation"], ["generation.asset", "generation.name"], ondelete="CASCADE"
+    ),
+    Index(None, "asset", "generation", "state"),
+    Index(None, "state", "urgency", "created"),
+)
+
+segment = Table(
+    "segment",
+    metadata,
+    Column("asset", NAME, primary_key=True),
+    Column("generation", NAME, primary_key=True),
+    Column("rendition", NAME, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    ForeignKeyConstraint(
+        ["asset", "generation"], ["generation.asset", "generation.name"], ondelete="CASCADE"
+    ),
+    sqlite_with_rowid=False,
+)
+
+caption = Table(
+    "caption",
+    metadata,
+    Column("asset", NAME, ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("language", NAME, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("key", Text, nullable=False),
+)
+
+channel = Table(
+    "channel",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("epoch", NAME, nullable=False),
+    Column("last", BigInteger, nullable=False),  # offset of the newest event, 0 where there is none
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("channel", String(128), ForeignKey("channel.name", ondelete="CASCADE"), primary_key=True),
+    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", NAME, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("media_time", Text),
+    Column("data", JSON, nullable=False),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("revoked", BigInteger),
+    Column("expires", BigInteger),
+    Column("parent", NAME, ForeignKey("token.id", ondelete="CASCADE")),  # a session's token
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created", BigInteger, nullable=False),
+)

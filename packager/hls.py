@@ -144,7 +144,7 @@ def _audio_groups(audio: Sequence[Rendition]) -> _Groups:
         for group, renditions in layouts.items()
         if renditions
     }
-    tracks = list(dict.fromkeys(track for group in keyed.values() for track in group))
+    tracks = list(dict.fromkeys(map(labels.track, audio)))
     shown = [next(group[track] for group in keyed.values() if track in group) for track in tracks]
     chosen = next((n for n, rendition in enumerate(shown) if rendition.default), 0)
     return {

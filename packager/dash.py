@@ -1,0 +1,267 @@
+"""Render a static MPD (ISO/IEC 23009-1) from a Presentation, over the same files as the HLS playlists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import groupby, pairwise
+from xml.sax.saxutils import escape, quoteattr
+
+from packager import labels
+from packager.model import Presentation, Rendition, Storyboard
+
+PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
+MAIN = 1
+"""The id of the video adaptation set, which trick play refers to."""
+
+ROLE = "urn:mpeg:dash:role:2011"
+CHANNELS = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
+TRICKMODE = "http://dashif.org/guidelines/trickmode"
+TILES = "http://dashif.org/guidelines/thumbnail_tile"
+
+# ISO/IEC 23091-3: the configuration whose order FFmpeg's AAC encoder writes for a number of channels.
+_CONFIGURATION = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 11, 8: 12}
+_FASTEST = 32
+
+
+def mpd(presentation: Presentation) -> str:
+    """Return the MPD: one Period, every track's segments by number with their exact times."""
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        _tag(
+            "MPD",
+            xmlns="urn:mpeg:dash:schema:mpd:2011",
+            profiles=PROFILES,
+            type="static",
+            mediaPresentationDuration=_duration(presentation.duration),
+            minBufferTime=_duration(Fraction(presentation.target_duration)),
+        ),
+        _tag("Period", id="0", start="PT0S"),
+        *_sets(presentation),
+        "</Period>",
+        "</MPD>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sets(presentation: Presentation) -> list[str]:
+    lines: list[str] = []
+    following = MAIN + 1
+    if presentation.video:
+        lines += _video(presentation.video)
+    for rendition, name, default in _audio_tracks(presentation.audio):
+        lines += _audio(rendition, number=following, name=name, default=default)
+        following += 1
+    for rendition, name in zip(presentation.text, labels.names(presentation.text), strict=True):
+        lines += _text(rendition, number=following, name=name)
+        following += 1
+    if presentation.intra is not None:
+        lines += _trick(presentation.intra, number=following)
+        following += 1
+    if presentation.storyboard is not None:
+        lines += _images(presentation.storyboard, number=following)
+    return lines
+
+
+def _video(rungs: Sequence[Rendition]) -> list[str]:
+    top = max(rungs, key=lambda rung: rung.width * rung.height)
+    shape = Fraction(top.width, top.height)
+    fastest = max(rung.frame_rate for rung in rungs)
+    head = _tag(
+        "AdaptationSet",
+        id=MAIN,
+        contentType="video",
+        mimeType="video/mp4",
+        segmentAlignment="true",
+        startWithSAP=1,
+        maxWidth=max(rung.width for rung in rungs),
+        maxHeight=max(rung.height for rung in rungs),
+        maxFrameRate=_rate(fastest),
+        par=f"{shape.numerator}:{shape.denominator}",
+    )
+    return [head, _role("main"), *_representations(rungs), "</AdaptationSet>"]
+
+
+def _audio(rendition: Rendition, *, number: int, name: str, default: bool) -> list[str]:
+    stereo = rendition.channels <= 2
+    head = _tag(
+        "AdaptationSet",
+        id=number,
+        contentType="audio",
+        mimeType="audio/mp4",
+        lang=labels.language(rendition.language) or "und",
+        segmentAlignment="true",
+        startWithSAP=1,
+        # Of the default track's layouts the one that every device plays comes first.
+        selectionPriority=2 if default and stereo else 1,
+    )
+    return [
+        head,
+        _descriptor("AudioChannelConfiguration", CHANNELS, _CONFIGURATION.get(rendition.channels, 2)),
+        _label(name),
+        _role("main" if default else "alternate"),
+        *_representations([rendition]),
+        "</AdaptationSet>",
+    ]
+
+
+def _text(rendition: Rendition, *, number: int, name: str) -> list[str]:
+    head = _tag(
+        "AdaptationSet",
+        id=number,
+        contentType="text",
+        mimeType="text/vtt",
+        lang=labels.language(rendition.language) or "und",
+    )
+    return [
+        head,
+        _label(name),
+        *([_role("main")] if rendition.default else []),
+        _role("forced-subtitle" if rendition.forced else "subtitle"),
+        _tag("Representation", id=rendition.name, bandwidth=max(1, rendition.bandwidth)),
+        f"<BaseURL>{escape(rendition.prefix)}/0.vtt</BaseURL>",
+        "</Representation>",
+        "</AdaptationSet>",
+    ]
+
+
+def _trick(rendition: Rendition, *, number: int) -> list[str]:
+    head = _tag(
+        "AdaptationSet",
+        id=number,
+        contentType="video",
+        mimeType="video/mp4",
+        segmentAlignment="true",
+        startWithSAP=1,
+        codingDependency="false",
+        maxPlayoutRate=_FASTEST,
+    )
+    return [
+        head,
+        _descriptor("EssentialProperty", TRICKMODE, MAIN),
+        *_representations([rendition]),
+        "</AdaptationSet>",
+    ]
+
+
+def _images(board: Storyboard, *, number: int) -> list[str]:
+    each = board.interval * board.columns * board.rows
+    template = _tag(
+        "SegmentTemplate",
+        empty=True,
+        timescale=each.denominator,
+        duration=each.numerator,
+        startNumber=0,
+        media=f"{board.prefix}/$Number$.jpg",
+    )
+    return [
+        _tag("AdaptationSet", id=number, contentType="image", mimeType="image/jpeg"),
+        template,
+        _tag(
+            "Representation",
+            id="storyboard",
+            bandwidth=max(1, board.bandwidth),
+            width=board.columns * board.width,
+            height=board.rows * board.height,
+        ),
+        _descriptor("EssentialProperty", TILES, f"{board.columns}x{board.rows}"),
+        "</Representation>",
+        "</AdaptationSet>",
+    ]
+
+
+def _audio_tracks(audio: Sequence[Rendition]) -> list[tuple[Rendition, str, bool]]:
+    """Return each audio rendition, its track's name (one for all layouts), and whether that is the default."""
+    shown = {labels.track(rendition): rendition for rendition in reversed(audio)}
+    tracks = list(dict.fromkeys(map(labels.track, audio)))
+    named = dict(zip(tracks, labels.names([shown[track] for track in tracks]), strict=True))
+    chosen = next((track for track in tracks if shown[track].default), tracks[0] if tracks else "")
+    return [(each, named[labels.track(each)], labels.track(each) == chosen) for each in audio]
+
+
+def _representations(renditions: Sequence[Rendition]) -> list[str]:
+    """Return Representations, under one SegmentTemplate where all have the same, else each with its own."""
+    templates = [_template(rendition) for rendition in renditions]
+    shared = all(template == templates[0] for template in templates)
+    lines = list(templates[0]) if shared else []
+    for rendition, template in zip(renditions, templates, strict=True):
+        head = _representation(rendition, empty=shared)
+        lines += [head] if shared else [head, *template, "</Representation>"]
+    return lines
+
+
+def _representation(rendition: Rendition, *, empty: bool) -> str:
+    picture = rendition.width > 0
+    return _tag(
+        "Representation",
+        empty=empty,
+        id=rendition.name,
+        bandwidth=max(1, rendition.bandwidth),
+        codecs=rendition.codecs,
+        width=rendition.width if picture else None,
+        height=rendition.height if picture else None,
+        sar="1:1" if picture else None,
+        frameRate=_rate(rendition.frame_rate) if picture else None,
+        audioSamplingRate=rendition.sample_rate or None,
+    )
+
+
+def _template(rendition: Rendition) -> list[str]:
+    parent, slash, last = rendition.prefix.rpartition("/")
+    folder = f"{parent}{slash}$RepresentationID$" if last == rendition.name else rendition.prefix
+    head = _tag(
+        "SegmentTemplate",
+        timescale=rendition.timescale,
+        startNumber=0,
+        initialization=f"{folder}/init.mp4",
+        media=f"{folder}/$Number$.m4s",
+    )
+    return [
+        head,
+        "<SegmentTimeline>",
+        *_timeline(rendition.borders),
+        "</SegmentTimeline>",
+        "</SegmentTemplate>",
+    ]
+
+
+def _timeline(borders: Sequence[int]) -> list[str]:
+    """Return S elements, runs of one length folded (23009-1 5.3.9.6); only the first needs its time."""
+    lines, at = [], f' t="{borders[0]}"'
+    for length, same in groupby(end - start for start, end in pairwise(borders)):
+        more = sum(1 for _ in same) - 1
+        lines.append(f'<S{at} d="{length}" r="{more}"/>' if more else f'<S{at} d="{length}"/>')
+        at = ""
+    return lines
+
+
+def _tag(name: str, /, *, empty: bool = False, **attributes: str | int | None) -> str:
+    said = "".join(
+        f" {key}={quoteattr(str(value))}" for key, value in attributes.items() if value is not None
+    )
+    return f"<{name}{said}{'/' if empty else ''}>"
+
+
+def _descriptor(name: str, scheme: str, value: str | int) -> str:
+    return _tag(name, empty=True, schemeIdUri=scheme, value=value)
+
+
+def _role(value: str) -> str:
+    return _descriptor("Role", ROLE, value)
+
+
+def _label(name: str) -> str:
+    return f"<Label>{escape(name)}</Label>"
+
+
+def _rate(rate: Fraction) -> str | None:
+    if not rate:
+        return None
+    return str(rate.numerator) if rate.denominator == 1 else f"{rate.numerator}/{rate.denominator}"
+
+
+def _duration(seconds: Fraction) -> str:
+    """Return an xs:duration, to the microsecond above: a player must not drop the last frame for rounding."""
+    microseconds = -(-seconds.numerator * 1_000_000 // seconds.denominator)
+    whole, rest = divmod(microseconds, 1_000_000)
+    return f"PT{whole}.{rest:06d}".rstrip("0").rstrip(".") + "S" if rest else f"PT{whole}S"

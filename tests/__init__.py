@@ -1,0 +1,1 @@
+"""Prove the project: every judge and every walk."""

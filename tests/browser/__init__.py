@@ -1,0 +1,1 @@
+"""Watch the pages in a real browser."""

@@ -1,0 +1,76 @@
+"""Offer every test its clips, ports, folders and children; turn skips into failures under CI."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.media.clip import Library
+from tests.media.sources import KINDS
+from tests.spawn import Child, Nursery
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the full count of every matrix (also SOAK=1)")
+
+
+def _soaking(config: pytest.Config) -> bool:
+    return bool(config.getoption("--soak")) or os.environ.get("SOAK") == "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _soaking(config):
+        return
+    dropped = [item for item in items if item.get_closest_marker("soak")]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    # Under CI every tool must be there: what skips elsewhere by name is a failure.
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI=true: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """Return the library of test clips: `clips.path("vfr_mp4")` builds once a session."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "clips"
+    folder.mkdir(exist_ok=True)
+    return Library(folder, KINDS)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """Return an empty folder for a server's data."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a TCP port that is free on loopback now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def spawn() -> AsyncIterator[Callable[..., Awaitable[Child]]]:
+    """Start children that cannot outlive the test: `child = await spawn(*argv, env=…, cwd=…)`."""
+    nursery = Nursery()
+    try:
+        yield nursery.start
+    finally:
+        await nursery.close()

@@ -1,0 +1,1 @@
+"""Judge every implementation of a protocol with one suite."""

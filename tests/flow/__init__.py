@@ -1,0 +1,1 @@
+"""Walk whole roads with the real encoder."""

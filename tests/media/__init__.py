@@ -1,0 +1,1 @@
+"""Make media whose every frame is known, and read it back."""

@@ -1,0 +1,1 @@
+"""Judge pure code: no socket, no child process."""

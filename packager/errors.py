@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class PackagingError(Exception):
-    """Base of all that the packager raises on purpose. The message is fit for the person who sent the file."""
+    """Base of all that the packager raises on purpose; the message is fit for who sent the file."""
 
     code = "packaging-failed"
 

@@ -14,9 +14,22 @@ STANDARD = (2160, 1440, 1080, 720, 480, 360, 240, 144)
 """Short sides below the top rung, and what the top rung snaps down to within 5 %."""
 
 RATES = tuple(
-    Fraction(*pair)
-    for pair in ((10, 1), (12, 1), (15, 1), (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1))
-) + (Fraction(48), Fraction(50), Fraction(60000, 1001), Fraction(60))
+    Fraction(rate)
+    for rate in (
+        "10",
+        "12",
+        "15",
+        "24000/1001",
+        "24",
+        "25",
+        "30000/1001",
+        "30",
+        "48",
+        "50",
+        "60000/1001",
+        "60",
+    )
+)
 
 _INTRA_SIDE = 180
 _STEREO = 2
@@ -161,7 +174,7 @@ def _frame_picture(
 
 
 def output_rate(video: VideoTrack) -> Fraction:
-    """Return the one rate of all rungs on the frame grid: VFR snaps to a standard rate, above 60 is halved."""
+    """Return the one rate of all rungs on the frame grid: VFR snaps to a standard one, above 60 is halved."""
     rate = video.frame_rate
     if video.variable:
         rate = min(RATES, key=lambda standard: abs(standard - rate)) if rate <= 60 else rate
@@ -171,7 +184,7 @@ def output_rate(video: VideoTrack) -> Fraction:
 
 
 def shown_colour(video: VideoTrack) -> Colour:
-    """Return the tags of every rung: the source's SDR matrix where it is known, so that nothing is converted."""
+    """Return the tags of every rung: the source's SDR matrix where known: nothing is converted."""
     if video.colour.hdr or video.colour.matrix in {"bt709", "bt2020nc", "bt2020c"}:
         return Colour(primaries="bt709", transfer="bt709", matrix="bt709")
     if video.colour.matrix in {"smpte170m", "bt470bg"} or min(video.width, video.height) < 576:
@@ -217,7 +230,7 @@ def _rung(width: int, height: int, side: int, *, fast: bool, effort: Effort) -> 
         width=across,
         height=down,
         maxrate=rate,
-        buffer=2 * rate,
+        buffer=rate,
         crf=effort.crf,
         preset=effort.preset,
         threads=next(threads for above, threads in _THREADS if side >= above),

@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Colour:
-    """Colour description in FFmpeg's names (H.273): bt709, smpte2084, arib-std-b67, bt2020nc …; "" is unknown."""
+    """Colour description in FFmpeg's names (H.273): bt709, smpte2084, arib-std-b67 …; "" is unknown."""
 
     primaries: str = ""
     transfer: str = ""
@@ -156,7 +156,7 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storyboard:
-    """Sprite sheets: `columns` × `rows` tiles of `width` × `height` pixels, one tile every `interval` seconds."""
+    """Sheets of `columns` × `rows` tiles, `width` × `height` pixels each, one every `interval` seconds."""
 
     prefix: str
     columns: int

@@ -55,10 +55,10 @@ class TextRung:
 class Picture:
     """How source frames become output frames.
 
-    `first` is the first displayed frame in ticks of `time_base`, as the container counts. On the keyframe grid
-    the output's timescale is the source's and `origin` the container tick that is media time 0. On the frame
-    grid frames come at `rate`, `lead` copies of the first one stand before it where audio begins earlier, and
-    there are `frames` in all.
+    `first` is the first displayed frame in ticks of `time_base`, as the container counts. On the keyframe
+    grid the output's timescale is the source's and `origin` the container tick that is media time 0. On the
+    frame grid frames come at `rate`, `lead` copies of the first one stand before it where audio begins
+    earlier, and there are `frames` in all.
     """
 
     track: int

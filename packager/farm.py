@@ -1,0 +1,123 @@
+"""The embedded farm: executes Runs in this process's own slots, what a viewer waits for first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from packager import run
+from packager.engine import Slots, Span, Urgency
+from packager.errors import PackagingError
+from packager.packaging import Packaging
+from packager.process import Spawner
+
+_URGENT = 1
+_log = logging.getLogger(__name__)
+
+
+class Farm:
+    """Runs the spans that its packagings ask for, at most `slots` of them and one more for a waiting viewer.
+
+    Use as an async context manager: leaving it stops every Run. Packagings take turns: the one that was
+    served longest ago goes first, except that those with waiting viewers go before all.
+    """
+
+    def __init__(
+        self, spawner: Spawner, *, slots: int, cpu: Callable[[float], None] = lambda _: None
+    ) -> None:
+        self._spawner = spawner
+        self._slots = slots
+        self._cpu = cpu
+        self._queue: list[Packaging] = []
+        self._running: dict[asyncio.Task[None], tuple[Packaging, Span]] = {}
+        self._changed = asyncio.Event()
+        self._planner: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._planner = asyncio.create_task(self._plan(), name="farm")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = [task for task in (self._planner, *self._running) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def running(self) -> int:
+        """Return how many Runs are being executed."""
+        return len(self._running)
+
+    @property
+    def queued(self) -> int:
+        """Return how many packagings have something left to do."""
+        return len(self._queue)
+
+    def add(self, packaging: Packaging) -> None:
+        """Take a packaging on, until it is complete, has failed or is removed."""
+        packaging.asked = self._changed
+        self._queue.append(packaging)
+        self._changed.set()
+
+    async def remove(self, packaging: Packaging) -> None:
+        """Stop the Runs of a packaging and forget it."""
+        with suppress(ValueError):
+            self._queue.remove(packaging)
+        tasks = [task for task, (owner, _) in self._running.items() if owner is packaging]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _plan(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            self._queue = [one for one in self._queue if not one.complete and one.failure is None]
+            for packaging in sorted(self._queue, key=lambda one: not one.waiting):
+                spans = packaging.next(self._free())
+                for span in spans:
+                    self._start(packaging, span)
+                if spans:  # served: to the end of the line
+                    self._queue.remove(packaging)
+                    self._queue.append(packaging)
+
+    def _free(self) -> Slots:
+        urgent = sum(span.urgency is Urgency.NOW for _, span in self._running.values())
+        fill = len(self._running) - urgent
+        return Slots(
+            urgent=max(0, _URGENT - urgent), fill=max(0, self._slots - fill - max(0, urgent - _URGENT))
+        )
+
+    def _start(self, packaging: Packaging, span: Span) -> None:
+        task = asyncio.create_task(self._execute(packaging, span), name=f"run {span.names} {span.first}")
+        self._running[task] = (packaging, span)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._changed.set()
+
+    async def _execute(self, packaging: Packaging, span: Span) -> None:
+        error: PackagingError | None = None
+        try:
+            used = await run.execute(
+                packaging.run(span),
+                source=packaging.source,
+                store=packaging.store,
+                spawner=self._spawner,
+                sink=packaging.report,
+            )
+            self._cpu(used)
+        except PackagingError as caught:
+            error = caught
+        except Exception as caught:  # noqa: BLE001 - a fault of ours must not be tried for ever
+            _log.exception("run of %s failed unexpectedly", span)
+            error = PackagingError("the encoder could not be run", evidence=repr(caught))
+        finally:
+            packaging.finished(span, error)

@@ -1,0 +1,176 @@
+"""From a plan and what is measured so far to the Presentation that manifests are rendered from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import accumulate
+
+from packager import timeline
+from packager.model import Grid, Kind, Presentation, Rendition, Storyboard
+from packager.plan import AudioRung, Plan, VideoRung
+
+_TILES = 5
+_CONTAINER = 32_000
+"""Bits a second that boxes cost at most: a 4 s segment of 60 frames a second has a header of about 3 kB."""
+
+
+def presentation(
+    plan: Plan,
+    *,
+    codecs: Mapping[str, str],
+    sizes: Mapping[str, Mapping[int, int]],
+    started: int,
+    text: Sequence[Rendition] = (),
+    storyboard: Storyboard | None = None,
+    poster: str | None = None,
+) -> Presentation:
+    """Say what the manifests say. `codecs` is by rendition, `sizes` bytes by rendition and segment number.
+
+    Bandwidths are safe bounds until every segment of a rendition is there, then the measured peak.
+    """
+    pictures = plan.borders[: plan.pictures + 1]
+    target = target_duration(plan)
+    video = tuple(_video(plan, rung, pictures, target, codecs=codecs, sizes=sizes) for rung in plan.video)
+    intra = None
+    if plan.intra is not None:
+        intra = _video(plan, plan.intra, pictures, target, codecs=codecs, sizes=sizes, kind=Kind.INTRA)
+    audio = tuple(_audio(plan, rung, target, codecs=codecs, sizes=sizes) for rung in plan.audio)
+    return Presentation(
+        generation=plan.generation,
+        duration=plan.duration,
+        target_duration=target,
+        started=started,
+        video=video,
+        intra=intra,
+        audio=audio,
+        text=tuple(text),
+        storyboard=storyboard,
+        poster=poster,
+    )
+
+
+def target_duration(plan: Plan) -> int:
+    """Return TARGETDURATION: on the keyframe grid what it may ever be, else the longest segment."""
+    if plan.picture is not None and plan.picture.grid is Grid.KEYFRAME:
+        return timeline.LONGEST_SECONDS
+    rows = [(plan.borders, plan.timescale)] + [
+        (
+            timeline.audio_borders(plan.borders, timescale=plan.timescale, rate=rung.sample_rate),
+            rung.sample_rate,
+        )
+        for rung in plan.audio
+    ]
+    return timeline.target_duration([row[0] for row in rows], [row[1] for row in rows])
+
+
+def _video(
+    plan: Plan,
+    rung: VideoRung,
+    borders: tuple[int, ...],
+    target: int,
+    *,
+    codecs: Mapping[str, str],
+    sizes: Mapping[str, Mapping[int, int]],
+    kind: Kind = Kind.VIDEO,
+) -> Rendition:
+    peak, average = measured(sizes.get(rung.name, {}), borders, timescale=plan.timescale, target=target)
+    rate = plan.picture.rate if plan.picture else Fraction(0)
+    return Rendition(
+        name=rung.name,
+        kind=kind,
+        prefix=f"{plan.generation}/{rung.name}",
+        codecs=codecs[rung.name],
+        timescale=plan.timescale,
+        borders=borders,
+        bandwidth=peak or _bound(rung, borders, timescale=plan.timescale, target=target),
+        average=average,
+        width=rung.width,
+        height=rung.height,
+        frame_rate=rate,
+    )
+
+
+def _bound(rung: VideoRung, borders: Sequence[int], *, timescale: int, target: int) -> int:
+    """Return what no stretch of segments that counts exceeds.
+
+    x264's VBV keeps d seconds within maxrate × d + 0.9 × buffer, because it starts 90 % full.
+    """
+    shortest = min((borders[b] - borders[a] for a, b in spans(borders, timescale, target)))
+    spill = Fraction(9 * rung.buffer * timescale, 10 * shortest)
+    return round(max(Fraction(5, 4) * rung.maxrate, rung.maxrate + spill)) + _CONTAINER
+
+
+def _audio(
+    plan: Plan,
+    rung: AudioRung,
+    target: int,
+    *,
+    codecs: Mapping[str, str],
+    sizes: Mapping[str, Mapping[int, int]],
+) -> Rendition:
+    borders = timeline.audio_borders(plan.borders, timescale=plan.timescale, rate=rung.sample_rate)
+    peak, average = measured(sizes.get(rung.name, {}), borders, timescale=rung.sample_rate, target=target)
+    return Rendition(
+        name=rung.name,
+        kind=Kind.AUDIO,
+        prefix=f"{plan.generation}/{rung.name}",
+        codecs=codecs[rung.name],
+        timescale=rung.sample_rate,
+        borders=borders,
+        bandwidth=peak or rung.bitrate * 5 // 4 + _CONTAINER,
+        average=average,
+        channels=rung.channels,
+        sample_rate=rung.sample_rate,
+        language=rung.language,
+        title=rung.title,
+        default=rung.default,
+    )
+
+
+def measured(
+    sizes: Mapping[int, int], borders: Sequence[int], *, timescale: int, target: int
+) -> tuple[int | None, int | None]:
+    """Return (peak, average) bits a second, rounded up; (None, None) until every segment has its size."""
+    count = len(borders) - 1
+    if len(sizes) < count:
+        return None, None
+    total = list(accumulate((sizes[number] for number in range(count)), initial=0))
+    peak = max(
+        -(-8 * (total[b] - total[a]) * timescale // (borders[b] - borders[a]))
+        for a, b in spans(borders, timescale, target)
+    )
+    return peak, -(-8 * total[-1] * timescale // (borders[-1] - borders[0]))
+
+
+def spans(borders: Sequence[int], timescale: int, target: int) -> list[tuple[int, int]]:
+    """Return the stretches whose bit rates count: 0.5 to 1.5 target durations (RFC 8216bis §4.4.6.2).
+
+    An asset shorter than that counts as a whole.
+    """
+    found = []
+    for a in range(len(borders) - 1):
+        for b in range(a + 1, len(borders)):
+            length = 2 * (borders[b] - borders[a])
+            if length > 3 * target * timescale:
+                break
+            if length >= target * timescale:
+                found.append((a, b))
+    return found or [(0, len(borders) - 1)]
+
+
+def storyboard(plan: Plan) -> Storyboard | None:
+    """Lay the intra rung's pictures out on sheets of 5 × 5, one tile a segment."""
+    if plan.intra is None or plan.pictures < 1:
+        return None
+    span = Fraction(plan.borders[plan.pictures] - plan.borders[0], plan.timescale)
+    return Storyboard(
+        prefix=f"{plan.generation}/storyboard",
+        columns=_TILES,
+        rows=_TILES,
+        width=plan.intra.width,
+        height=plan.intra.height,
+        interval=span / plan.pictures,
+        tiles=plan.pictures,
+        bandwidth=60_000,
+    )

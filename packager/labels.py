@@ -41,15 +41,17 @@ _UNKNOWN = {"und", "mis", "mul", "zxx", "unk", "undetermined"}
 _JOINERS = "\u200c\u200d"
 _NO_TEXT = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _NONCHARACTER = 0xFFFE
+_CURLY = {ord('"'): "\u201d", ord("'"): "\u2019"}
 
 
 def clean(text: str) -> str:
     """Return user text as one line for a quoted attribute, at most LONGEST characters; it may come out empty.
 
-    Line ends and control characters become spaces, and the double quote, which HLS cannot escape (RFC 8216
-    4.2), an apostrophe. XML's own escaping is left to who writes XML.
+    Line ends and control characters become spaces, and straight quotes curly ones: HLS cannot escape the
+    double one (RFC 8216 4.2), and parsers that players are built on take the single one for a delimiter too.
+    XML's own escaping is left to who writes XML.
     """
-    kept = (character if _printable(character) else " " for character in text.replace('"', "'"))
+    kept = (character if _printable(character) else " " for character in text.translate(_CURLY))
     return " ".join("".join(kept).split())[:LONGEST].rstrip()
 
 

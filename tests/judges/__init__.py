@@ -1,0 +1,1 @@
+"""Players and parsers of other people, which judge what the packager writes."""

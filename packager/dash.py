@@ -171,7 +171,7 @@ def _images(board: Storyboard, *, number: int) -> list[str]:
 
 
 def _audio_tracks(audio: Sequence[Rendition]) -> list[tuple[Rendition, str, bool]]:
-    """Return each audio rendition, its track's name (one for all layouts), and whether that is the default."""
+    """Return each audio rendition, its track's name (one for all layouts), and whether it is the default."""
     shown = {labels.track(rendition): rendition for rendition in reversed(audio)}
     tracks = list(dict.fromkeys(map(labels.track, audio)))
     named = dict(zip(tracks, labels.names([shown[track] for track in tracks]), strict=True))

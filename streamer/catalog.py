@@ -331,8 +331,9 @@ class Catalog:
 
     async def _tell(self, transaction: Transaction, asset: str, told: Told) -> Asset:
         found = await _one(transaction.connection, asset)
-        for channel in (ASSETS, of_asset(asset)):
-            await self._channels.stage(transaction, channel, told, show(found))
+        # Whoever knows an asset's id may listen to its channel: the log lines of a failure are not for them.
+        await self._channels.stage(transaction, ASSETS, told, show(found))
+        await self._channels.stage(transaction, of_asset(asset), told, show(found, log=False))
         return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -49,12 +49,12 @@ class _Log:
         """The offset of the oldest event that is kept; one above the last where none is."""
         return self.last - len(self.events) + 1
 
-    def append(self, event: Event) -> None:
-        offset = event.offset or 0
-        if self.loaded and offset != self.last + 1:
-            return
-        self.events.append(event)
-        self.last = offset
+    def append(self, events: list[Event]) -> None:
+        for event in events:
+            if event.offset is None or (self.loaded and event.offset <= self.last):
+                continue
+            self.events.append(event)
+            self.last = event.offset
         self.wake()
 
     def load(self, epoch: str, last: int, stored: list[Event]) -> None:
@@ -165,36 +165,48 @@ class Channels:
 
         Where there is no such channel, as of a deleted asset, nothing happens and the offset is 0.
         """
+        return await self.stage_all(transaction, channel, type_, [data], media_time=media_time)
+
+    async def stage_all(
+        self,
+        transaction: Transaction,
+        channel: str,
+        type_: str,
+        told: Sequence[Any],
+        *,
+        media_time: Fraction | None = None,
+    ) -> int:
+        """Append one event for each of `told`, as `stage` does for one; return the offset of the last."""
         table = schema.channel
         advanced = await transaction.execute(
             update(table)
             .where(table.c.name == channel)
-            .values(last=table.c.last + 1)
+            .values(last=table.c.last + len(told))
             .returning(table.c.epoch, table.c.last)
         )
         row = advanced.one_or_none()
-        if row is None:
+        if row is None or not told:
             return 0
-        offset: int = row.last
         time = self._clock()
+        media = None if media_time is None else str(media_time)
+        first = row.last - len(told) + 1
+        same = {"channel": channel, "type": str(type_), "time": time, "media_time": media}
         await transaction.execute(
-            insert(schema.event).values(
-                channel=channel,
-                offset=offset,
-                type=type_,
-                time=time,
-                media_time=None if media_time is None else str(media_time),
-                data=data,
-            )
+            insert(schema.event),
+            [{**same, "offset": at, "data": data} for at, data in enumerate(told, first)],
         )
-        if offset % _TRIM_EVERY == 0 and offset > _KEPT:
+        if row.last // _TRIM_EVERY != (first - 1) // _TRIM_EVERY and row.last > _KEPT:
             await transaction.execute(
                 delete(schema.event).where(
-                    schema.event.c.channel == channel, schema.event.c.offset <= offset - _KEPT
+                    schema.event.c.channel == channel, schema.event.c.offset <= row.last - _KEPT
                 )
             )
-        event = stamp(channel, row.epoch, offset, type_=type_, time=time, media=media_time, data=data)
-        transaction.after(lambda: self._show(event))
+        events = [
+            stamp(channel, row.epoch, at, type_=type_, time=time, media=media_time, data=data)
+            for at, data in enumerate(told, first)
+        ]
+        transaction.after(lambda: self._show(events))
+        offset: int = row.last
         return offset
 
     async def stage_open(self, transaction: Transaction, channel: str) -> None:
@@ -287,10 +299,10 @@ class Channels:
             )
             log.load(row.epoch, row.last, [_stored(row.epoch, event) for event in stored])
 
-    def _show(self, event: Event) -> None:
-        log = self._logs.get(event.channel)
+    def _show(self, events: list[Event]) -> None:
+        log = self._logs.get(events[0].channel)
         if log is not None:
-            log.append(event)
+            log.append(events)
 
     def _forget(self, channel: str) -> None:
         self._logs.pop(channel, None)

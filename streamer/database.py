@@ -100,6 +100,7 @@ class Database:
     async def write(self, work: Work[T]) -> T:
         """Run the work in a transaction and return its result once it is durable. Raise CatalogFull.
 
+        The work may be run a second time, after a rollback, so it must change nothing but the database.
         Cancelling the caller never tears a transaction: it is either not begun or completed.
         """
         if self._closing:
@@ -128,33 +129,22 @@ class Database:
         try:
             async with connection.begin():
                 for job in alive:
-                    await self._run(connection, job, alone=len(alive) == 1)
+                    job.transaction = Transaction(connection)
+                    job.result = await job.work(job.transaction)
         except Exception as error:  # noqa: BLE001 - it belongs to the callers, who get it
+            if len(alive) == 1:
+                _refuse(alive[0], error)
+                return
+            # One of them failed and took the others along: each gets a transaction of its own. That is
+            # cheaper than a savepoint around every write for the sake of the few that fail.
             for job in alive:
-                _refuse(job, error)
+                await self._commit(connection, [job])
             return
         for job in alive:
-            if job.transaction is None:
-                continue
-            job.transaction.committed()
+            if job.transaction is not None:
+                job.transaction.committed()
             if not job.done.done():
                 job.done.set_result(job.result)
-
-    async def _run(self, connection: AsyncConnection, job: _Job, *, alone: bool) -> None:
-        transaction = Transaction(connection)
-        if alone:
-            job.result = await job.work(transaction)
-            job.transaction = transaction
-            return
-        savepoint = await connection.begin_nested()
-        try:
-            job.result = await job.work(transaction)
-        except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it
-            await savepoint.rollback()
-            _refuse(job, error)
-        else:
-            await savepoint.commit()
-            job.transaction = transaction
 
 
 def _refuse(job: _Job, error: Exception) -> None:

@@ -286,14 +286,12 @@ class SqlLedger:
             .values(rows)
             .returning(table.c.rendition, table.c.number, table.c.size)
         )
-        for row in sorted(fresh.all(), key=lambda row: (row.number, row.rendition)):
-            told = {
-                "generation": generation,
-                "rendition": row.rendition,
-                "number": row.number,
-                "size": row.size,
-            }
-            await self._channels.stage(transaction, of_asset(asset), Told.SEGMENT_STORED, told)
+        told = [
+            {"generation": generation, "rendition": row.rendition, "number": row.number, "size": row.size}
+            for row in sorted(fresh.all(), key=lambda row: (row.number, row.rendition))
+        ]
+        if told:
+            await self._channels.stage_all(transaction, of_asset(asset), Told.SEGMENT_STORED, told)
 
 
 async def _coverage(connection: AsyncConnection, asset: str, generation: str) -> Coverage:

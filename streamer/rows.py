@@ -203,8 +203,8 @@ def seconds(time: Fraction | None) -> int | float | None:
     return int(time) if time.denominator == 1 else float(round(time, 6))
 
 
-def show(asset: Asset) -> dict[str, Any]:
-    """Return the asset as the API shows it."""
+def show(asset: Asset, *, log: bool = True) -> dict[str, Any]:
+    """Return the asset as the API shows it; without `log` the failure's log lines stay inside."""
     root = f"/v/{asset.id}/"
     watchable = asset.state in {State.PLAYABLE, State.COMPLETE}
     return {
@@ -224,15 +224,15 @@ def show(asset: Asset) -> dict[str, Any]:
             for caption in asset.captions
         ],
         "warnings": list(asset.warnings),
-        "failure": failure_json(asset.failure),
+        "failure": failure_json(asset.failure, log=log),
     }
 
 
-def failure_json(failure: Failure | None) -> dict[str, Any] | None:
+def failure_json(failure: Failure | None, *, log: bool = True) -> dict[str, Any] | None:
     """Return a failure as JSON, None where there is none."""
     if failure is None:
         return None
-    return {"step": failure.step, "message": failure.message, "log": list(failure.log)}
+    return {"step": failure.step, "message": failure.message, "log": list(failure.log) if log else []}
 
 
 def _rung(rung: Rung) -> dict[str, Any]:

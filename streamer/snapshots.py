@@ -1,0 +1,46 @@
+"""What a subscriber gets who cannot resume: the state of things now."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from streamer.catalog import PAGE_MAX, Catalog
+from streamer.channel import Channels, of_asset
+from streamer.ledger import SqlLedger
+from streamer.rows import show
+
+Snapshot = Callable[[str], Awaitable[dict[str, Any]]]
+"""Part of a channel's name behind the colon → snapshot."""
+
+
+class Snapshots:
+    """Makes snapshots of the channels over the catalog."""
+
+    def __init__(self, catalog: Catalog, ledger: SqlLedger, channels: Channels) -> None:
+        """Take what the snapshots are made from."""
+        self._catalog = catalog
+        self._ledger = ledger
+        self._channels = channels
+
+    def kinds(self) -> Mapping[str, Snapshot]:
+        """Return the snapshot makers by kind of channel."""
+        return {"assets": self.library, "asset": self.asset}
+
+    async def library(self, _name: str = "") -> dict[str, Any]:
+        """Return the newest assets, and the cursor of the rest."""
+        page = await self._catalog.page(limit=PAGE_MAX)
+        return {"items": [show(asset) for asset in page.items], "next": page.next}
+
+    async def asset(self, name: str) -> dict[str, Any]:
+        """Return an asset, which segments it has of how many, and the latest hints. Raise NoSuchAsset."""
+        asset = await self._catalog.get(name)
+        generation = asset.generation
+        return {
+            "asset": show(asset, log=False),
+            "coverage": {} if generation is None else await self._ledger.coverage(name, generation),
+            "segments": {rung.name: rung.segments for rung in asset.rungs},
+            "progress": [
+                {"type": str(hint.type), "data": hint.data} for hint in self._channels.hints(of_asset(name))
+            ],
+        }

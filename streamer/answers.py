@@ -1,0 +1,102 @@
+"""Answers of the origin: entries by their conditions, preflights and problems, each with its cache rule."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+
+from cdn.policy import POLICIES, Kind
+from streamer.conditions import judge
+from streamer.files import Reply
+from streamer.hot import Entry, head, render
+from streamer.problems import Problem
+
+_METHODS = "GET, HEAD, OPTIONS"
+
+# Media is for every page: a fixed answer, never an echo of Origin, so that no cache has to vary by it.
+_OPEN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Age, Content-Length, Content-Range, Date, ETag",
+    "Timing-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+_PREFLIGHT = {
+    **_OPEN,
+    "Allow": _METHODS,
+    "Access-Control-Allow-Methods": _METHODS,
+    "Access-Control-Allow-Headers": "Authorization, If-Match, If-None-Match, If-Range, Range",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+async def whole(request: web.Request, entry: Entry) -> web.StreamResponse:
+    """Send all of an entry for a GET without conditions."""
+    entry.hold()
+    try:
+        return await Reply(200, entry.whole, entry=entry, stop=entry.size).send(request)
+    finally:
+        entry.release()
+
+
+async def judged(request: web.Request, entry: Entry) -> web.StreamResponse:
+    """Answer a GET or HEAD by its conditions and range."""
+    verdict = judge(request.headers, method=request.method, etag=entry.etag, size=entry.size)
+    start, stop = verdict.start, verdict.stop
+    if verdict.status == 304:
+        return await Reply(304, head(304, entry.common, length=None)).send(request)
+    if verdict.status == 412:
+        return await refuse(request, Problem("precondition-failed", "It has changed", 412), Kind.FAILED)
+    if verdict.status == 416:
+        extent = {"Content-Range": f"bytes */{entry.size}"}
+        problem = Problem("range-not-satisfiable", "No such range", 416, headers=extent)
+        return await refuse(request, problem, Kind.FAILED)
+    if request.method == "HEAD":
+        return await Reply(200, entry.whole).send(request)
+    lines = entry.whole
+    if verdict.status == 206:
+        extent_line = f"bytes {start}-{stop - 1}/{entry.size}"
+        lines = head(206, entry.tail, length=stop - start, content_range=extent_line)
+    return await Reply(verdict.status, lines, entry=entry, start=start, stop=stop).send(request)
+
+
+async def preflight(request: web.Request) -> web.StreamResponse:
+    """Answer OPTIONS: any page may read, with conditions and ranges."""
+    return await Reply(204, head(204, render(_PREFLIGHT), length=None)).send(request)
+
+
+async def not_allowed(request: web.Request) -> web.StreamResponse:
+    """Tell that media is only to be read."""
+    problem = Problem("method-not-allowed", "Only to be read", 405, headers={"Allow": _METHODS})
+    return await refuse(request, problem, Kind.FAILED)
+
+
+async def absent(request: web.Request) -> web.StreamResponse:
+    """Tell that there is no such object."""
+    return await refuse(request, Problem("not-found", "No such object", 404), Kind.ABSENT)
+
+
+async def refuse(request: web.Request, problem: Problem, kind: Kind) -> web.StreamResponse:
+    """Send a problem, cacheable as the kind of error says."""
+    body = json.dumps(problem.members()).encode()
+    policy = POLICIES[kind]
+    fields = {"Content-Type": policy.media_type, "Cache-Control": policy.cache, **problem.headers, **_OPEN}
+    entry = Entry(size=len(body), etag="", common=fields, content={}, body=body)
+    lines = head(problem.status, entry.tail, length=len(body))
+    sent = None if request.method == "HEAD" else entry
+    return await Reply(problem.status, lines, entry=sent, stop=0 if sent is None else len(body)).send(request)
+
+
+def common(kind: Kind, etag: str) -> dict[str, str]:
+    """Return the fields of a 200 that a 304 repeats (RFC 9110 section 15.4.5)."""
+    policy = POLICIES[kind]
+    vary = {"Vary": "Accept-Encoding"} if policy.negotiated else {}
+    return {"ETag": f'"{etag}"', "Cache-Control": policy.cache, **vary, **_OPEN}
+
+
+def content(kind: Kind, *, coding: str = "") -> dict[str, str]:
+    """Return the fields that describe the bytes."""
+    policy = POLICIES[kind]
+    coded = {"Content-Encoding": coding} if coding else {}
+    return {"Content-Type": policy.media_type, "Accept-Ranges": "bytes", **coded}

@@ -1,0 +1,257 @@
+"""Media over HTTP: `/v/{id}/{key}` from a store, and manifests from whoever renders them."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from io import FileIO
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+
+from cdn.policy import POLICIES, Kind, classify
+from packager.errors import KeyMissing, PackagingError, StoreFailed
+from packager.store import Store
+from streamer.answers import absent, common, content, judged, not_allowed, preflight, refuse, whole
+from streamer.conditions import accepts_gzip, plain
+from streamer.hot import Entry, Hot
+from streamer.problems import Problem
+
+SMALL = 64 * 1024
+_PREFIX = "/v/"
+_TARGET = re.compile(
+    r"(?:https?://[^/?#]*)?/v/(?P<asset>[a-z0-9]{1,64})/(?P<key>[a-z0-9][a-z0-9_./-]{0,300})"
+)
+_GZIP_LEVEL = 6
+_GONE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A manifest: its text, the hash of that, its version, and whether it is final."""
+
+    body: bytes
+    etag: str
+    version: int
+    complete: bool
+
+
+class OutsidePlan(KeyError):
+    """No plan of the asset has such a segment: it will never exist."""
+
+
+class Shelf(Protocol):
+    """What is not in the store: manifests, and segments that are still to be made."""
+
+    async def manifest(self, asset_id: str, key: str) -> Rendered | None:
+        """Return a manifest as it is now, None where the asset has none of that name."""
+
+    async def want(self, asset_id: str, key: str) -> None:
+        """Return when the object is in the store. Raise OutsidePlan, or PackagingError: failed for good.
+
+        Cancelled when nobody waits any more.
+        """
+
+
+class Origin:
+    """Answers GET, HEAD and OPTIONS for assets; keys of the store begin with the asset's id.
+
+    `memory` bounds the bytes of small objects kept at hand, `files` the open descriptors. An object is looked
+    up again in the store after `recheck` seconds; `forget` makes this node notice a deletion at once.
+    """
+
+    def __init__(
+        self, store: Store, shelf: Shelf, *, memory: int = 64 << 20, files: int = 512, recheck: float = 30
+    ) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._recheck = recheck
+        self._hot = Hot(memory=memory, files=files)
+        self._manifests = Hot(memory=memory // 4, files=0)
+        self._loading: dict[str, asyncio.Task[Entry | None]] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes to add to an application."""
+        return [web.route("*", _PREFIX + "{id}/{tail:.*}", self.handle)]
+
+    def forget(self, asset_id: str) -> None:
+        """Drop all that is held of an asset."""
+        self._hot.drop_under(f"{asset_id}/")
+        self._manifests.drop_under(f"{asset_id}/")
+
+    async def close(self) -> None:
+        """Stop loading and close every file that nobody sends from."""
+        for task in list(self._loading.values()):
+            task.cancel()
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
+        self._hot.drop_under("")
+        self._manifests.drop_under("")
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request. The key is taken from the request line as it came: no decoding, no dots."""
+        target = request.raw_path.partition("?")[0]
+        entry = self._hot.get(target[len(_PREFIX) :])
+        if entry is not None and request.method == "GET" and self._fresh(entry) and plain(request.headers):
+            return await whole(request, entry)
+        found = _TARGET.fullmatch(target)
+        if found is None:
+            return await absent(request)
+        return await self.serve(request, found["asset"], found["key"])
+
+    async def serve(self, request: web.Request, asset_id: str, key: str) -> web.StreamResponse:
+        """Answer a request for an asset's key, wherever the two were found in the request."""
+        kind = classify(key)
+        if kind is None:
+            return await absent(request)
+        if request.method == "OPTIONS":
+            return await preflight(request)
+        if request.method not in {"GET", "HEAD"}:
+            return await not_allowed(request)
+        if POLICIES[kind].negotiated:
+            entry = await self._manifest(request, asset_id, key)
+        else:
+            try:
+                entry = await self._object(request, asset_id, key, kind)
+            except OutsidePlan:
+                entry = None
+            except PackagingError as error:
+                problem = Problem(error.code, "This could not be made", 502, error.message)
+                return await refuse(request, problem, Kind.FAILED)
+        if entry is None:
+            return await absent(request)
+        try:
+            return await judged(request, entry)
+        finally:
+            entry.release()
+
+    async def _object(self, request: web.Request, asset_id: str, key: str, kind: Kind) -> Entry | None:
+        """Return the held entry of a stored object. A GET waits for one that is still to be made."""
+        name = f"{asset_id}/{key}"
+        entry = await self._stored(name, kind)
+        if entry is None and request.method == "GET" and await self._made(request, asset_id, key):
+            entry = await self._stored(name, kind)
+        return entry
+
+    async def _stored(self, name: str, kind: Kind) -> Entry | None:
+        while True:
+            entry = self._hot.get(name)
+            if entry is None or not self._fresh(entry):
+                entry = await self._once(name, lambda: self._load(name, kind))
+            if entry is None or entry.hold():
+                return entry
+
+    async def _made(self, request: web.Request, asset_id: str, key: str) -> bool:
+        """Hold the request until the object is there; False when the viewer has gone before."""
+        want = asyncio.create_task(self._shelf.want(asset_id, key))
+        try:
+            while not want.done():
+                await asyncio.wait({want}, timeout=_GONE_SECONDS)
+                if request.transport is None:
+                    return False
+            await want
+        finally:
+            want.cancel()
+            await asyncio.gather(want, return_exceptions=True)
+        return True
+
+    async def _load(self, name: str, kind: Kind) -> Entry | None:
+        stat = await self._store.stat(name)
+        known = self._hot.get(name)
+        now = asyncio.get_running_loop().time()
+        if stat is not None and known is not None and known.etag == stat.etag:
+            known.checked = now
+            return known
+        self._hot.drop(name)
+        if stat is None:
+            return None
+        body = file = None
+        if stat.size <= SMALL:
+            try:
+                body = await self._store.get(name)
+            except KeyMissing:
+                return None
+        elif (path := self._store.path(name)) is not None:
+            file = await asyncio.to_thread(_open, path, stat.size)
+        entry = Entry(
+            size=stat.size,
+            etag=stat.etag,
+            common=common(kind, stat.etag),
+            content=content(kind),
+            body=body,
+            file=file,
+            read=partial(self._store.get, name),
+            checked=now,
+        )
+        self._hot.put(name, entry)
+        return entry
+
+    async def _manifest(self, request: web.Request, asset_id: str, key: str) -> Entry | None:
+        """Return the held entry of a manifest as it is now, in the content coding that the reader takes."""
+        rendered = await self._shelf.manifest(asset_id, key)
+        if rendered is None:
+            return None
+        coding = "gzip" if accepts_gzip(request.headers) else ""
+        name = f"{asset_id}/{key};{coding}"
+        stamp = (rendered.etag, rendered.complete)
+        entry = self._manifests.get(name)
+        if entry is None or entry.stamp != stamp:
+            entry = await self._once(f"{name};{stamp}", lambda: self._coded(name, key, rendered, coding))
+        if entry is not None:
+            entry.hold()
+        return entry
+
+    async def _coded(self, name: str, key: str, rendered: Rendered, coding: str) -> Entry:
+        kind = classify(key, complete=rendered.complete) or Kind.MULTIVARIANT
+        body, etag = rendered.body, rendered.etag
+        if coding:
+            body = await asyncio.to_thread(_gzip, body)
+            etag = f"{etag}-gz"
+        entry = Entry(
+            size=len(body),
+            etag=etag,
+            common=common(kind, etag),
+            content=content(kind, coding=coding),
+            body=body,
+            stamp=(rendered.etag, rendered.complete),
+        )
+        self._manifests.put(name, entry)
+        return entry
+
+    async def _once(self, name: str, make: Callable[[], Coroutine[None, None, Entry | None]]) -> Entry | None:
+        """Let all who ask at once for one entry share the work of one task."""
+        task = self._loading.get(name)
+        if task is None:
+            task = self._loading[name] = asyncio.create_task(make())
+            task.add_done_callback(lambda done: self._loaded(name, done))
+        return await asyncio.shield(task)
+
+    def _loaded(self, name: str, done: asyncio.Task[Entry | None]) -> None:
+        self._loading.pop(name, None)
+        if not done.cancelled():
+            done.exception()  # seen here, for the case that everyone who asked has gone
+
+    def _fresh(self, entry: Entry) -> bool:
+        return asyncio.get_running_loop().time() - entry.checked < self._recheck
+
+
+def _open(path: Path, size: int) -> FileIO | None:
+    """Open a file of the store; None where it is kept elsewhere. Raise StoreFailed for another size."""
+    try:
+        file = FileIO(path, "rb")
+    except FileNotFoundError:
+        return None
+    if os.fstat(file.fileno()).st_size != size:
+        file.close()
+        raise StoreFailed("A stored file has changed its size.", evidence=str(path))
+    return file
+
+
+def _gzip(body: bytes) -> bytes:
+    """Compress; no time of day in it, so that equal text gives equal bytes."""
+    return gzip.compress(body, _GZIP_LEVEL, mtime=0)

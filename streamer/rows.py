@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
 from packager import keys
+from packager.engine import Urgency as Urgency  # noqa: PLC0414 - part of a RunRow, so offered with it
 
 Clock = Callable[[], int]
 """Wall clock: milliseconds since the epoch."""
@@ -46,14 +47,6 @@ class RunState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
-
-
-class Urgency(IntEnum):
-    """How soon a Run is wanted: at the playhead, for the next few segments, or to fill up."""
-
-    NOW = 0
-    SOON = 1
-    FILL = 2
 
 
 class Role(StrEnum):

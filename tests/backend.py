@@ -1,0 +1,168 @@
+"""The server's truth on a temporary database, and an application around it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from aiohttp import web
+
+from packager.store import MemoryStore, Scoped
+from streamer.access import Access
+from streamer.assets import Assets
+from streamer.catalog import Catalog
+from streamer.channel import Channels
+from streamer.control import Control
+from streamer.database import Database
+from streamer.health import Health
+from streamer.ledger import SqlLedger
+from streamer.metrics import Metrics
+from streamer.openapi import OpenApi
+from streamer.problems import problem_middleware
+from streamer.replays import Replays
+from streamer.rows import Asset, Rung
+from streamer.session import Session
+from streamer.snapshots import Snapshots
+from streamer.tokens import Tokens
+
+
+@dataclass
+class Ticking:
+    """A wall clock that a test moves: milliseconds since the epoch."""
+
+    now: int = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class Wishes:
+    """Works that only note what was wished for."""
+
+    heard: list[tuple[str, str]] = field(default_factory=list)
+
+    async def retry(self, asset_id: str) -> None:
+        self.heard.append(("retry", asset_id))
+
+    async def reencode(self, asset_id: str) -> None:
+        self.heard.append(("reencode", asset_id))
+
+    async def remove(self, asset_id: str) -> None:
+        self.heard.append(("remove", asset_id))
+
+    async def captions_changed(self, asset_id: str) -> None:
+        self.heard.append(("captions", asset_id))
+
+
+@dataclass
+class Backend:
+    """Everything that stands on the database."""
+
+    database: Database
+    channels: Channels
+    catalog: Catalog
+    ledger: SqlLedger
+    tokens: Tokens
+    replays: Replays
+    clock: Ticking
+
+    async def planned(self, *, title: str = "Film", generation: str = "g1", segments: int = 10) -> Asset:
+        """Create a playable asset with two rungs."""
+        asset = await self.catalog.create_asset(title=title)
+        return await self.plan(asset.id, generation=generation, segments=segments)
+
+    async def plan(self, asset: str, *, generation: str = "g1", segments: int = 10) -> Asset:
+        """Freeze a plan with two rungs."""
+        return await self.catalog.set_plan(
+            asset,
+            generation=generation,
+            plan={"preset": "veryfast"},
+            rungs=[
+                Rung(name="v360", kind="video", width=640, height=360, segments=segments),
+                Rung(name="a1", kind="audio", segments=segments),
+            ],
+            duration=Fraction(1001 * segments, 250),
+            source={"container": "mp4"},
+            poster=f"{generation}/poster.jpg",
+        )
+
+
+@asynccontextmanager
+async def backend(folder: Path) -> AsyncIterator[Backend]:
+    """Open the database in the folder, and close it."""
+    clock = Ticking()
+    database = await Database.open(folder / "catalog.db")
+    channels = Channels(database, clock=clock)
+    catalog = Catalog(database, channels, clock=clock)
+    await catalog.open_library()
+    try:
+        yield Backend(
+            database=database,
+            channels=channels,
+            catalog=catalog,
+            ledger=SqlLedger(database, channels, clock=clock),
+            tokens=Tokens(database, clock=clock),
+            replays=Replays(database, clock=clock),
+            clock=clock,
+        )
+    finally:
+        await database.close()
+
+
+@dataclass
+class Served:
+    """An application and the parts of it that a test looks at."""
+
+    app: web.Application
+    works: Wishes
+    media: MemoryStore
+    access: Access
+    control: Control
+    metrics: Metrics
+
+
+def served(
+    back: Backend,
+    data: Path,
+    *,
+    host: str = "127.0.0.1",
+    public_url: str | None = None,
+    reserve: int = 0,
+    ping_seconds: float = 20,
+    stall_seconds: float = 10,
+) -> Served:
+    """Compose the application as the server does, listening on `host` as far as access is concerned."""
+    works, media, metrics = Wishes(), MemoryStore(), Metrics()
+    access = Access(back.tokens, host=host, public_url=public_url)
+    snapshots = Snapshots(back.catalog, back.ledger, back.channels)
+    control = Control(
+        back.channels, snapshots.kinds(), ping_seconds=ping_seconds, stall_seconds=stall_seconds
+    )
+    app = web.Application(middlewares=[metrics.middleware, problem_middleware, access.middleware])
+    for routes in (
+        Assets(back.catalog, works, back.replays, store_of=lambda asset: Scoped(media, asset)).routes(),
+        Session(back.tokens, access).routes(),
+        OpenApi("1.2.3").routes(),
+        control.routes(),
+        metrics.routes(),
+        Health(
+            back.database,
+            data=data,
+            disk_reserve_bytes=reserve,
+            version="1.2.3",
+            ffmpeg="9.0",
+            sandbox="landlock+seccomp",
+        ).routes(),
+    ):
+        app.router.add_routes(routes)
+    app.on_startup.append(access.check_routes)
+
+    async def stop(_app: web.Application) -> None:
+        await control.close()
+
+    app.on_shutdown.append(stop)
+    return Served(app=app, works=works, media=media, access=access, control=control, metrics=metrics)

@@ -1,0 +1,82 @@
+"""Layers of configuration, and what is said of a key that is not one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamer.config import Config, load
+from streamer.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("STREAMER_"):
+            monkeypatch.delenv(name)
+
+
+def test_defaults_are_for_one_machine():
+    config = load()
+    assert config.host == "127.0.0.1"
+    assert config.port == 8080
+    assert config.data == Path("data")
+    assert config.encode_slots >= 1
+
+
+def test_each_layer_overrides_the_one_below(tmp_path, monkeypatch):
+    file = tmp_path / "s.toml"
+    file.write_text('port = 1\nhost = "a"\ndata = "from-file"\n')
+    monkeypatch.setenv("STREAMER_PORT", "2")
+    monkeypatch.setenv("STREAMER_HOST", "b")
+    config = load({"port": 3, "host": None}, file=file)
+    assert (config.port, config.host, config.data) == (3, "b", Path("from-file"))
+
+
+def test_the_environment_names_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "s.toml"
+    file.write_text("upload_max_bytes = 5\n")
+    monkeypatch.setenv("STREAMER_CONFIG", str(file))
+    assert load().upload_max_bytes == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 1", "did you mean 'port'"),
+        ("upload_max = 1", "did you mean 'upload_max_bytes'"),
+        ("port = 'x'", "port:"),
+        ("port = 70000", "port:"),
+        ("public_url = 'ftp://x'", "public_url:"),
+        ("port = ", "is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_told_in_one_line(tmp_path, text, said):
+    file = tmp_path / "s.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load(file=file)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read"):
+        load(file=tmp_path / "none.toml")
+
+
+def test_an_unknown_variable_names_the_nearest(monkeypatch):
+    monkeypatch.setenv("STREAMER_FFMPG", "/x")
+    with pytest.raises(ConfigError, match="'ffmpg' in the environment; did you mean 'ffmpeg'"):
+        load()
+
+
+def test_an_unknown_flag_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'data'"):
+        load({"date": "x"})
+
+
+def test_every_key_is_described():
+    assert all(field.description for field in Config.model_fields.values())

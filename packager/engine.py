@@ -83,7 +83,7 @@ def decide(
             break
         if not _missing(want, groups, done) or any(s.covers(want) for s in (*running, *started)):
             continue
-        started.append(_wanted(want, groups, done))
+        started.append(_wanted(want, groups, done, busy=(*running, *started)))
         urgent, fill = (urgent - 1, fill) if urgent > 0 else (urgent, fill - 1)
     front = min((want.number for want in wants), default=0)
     while fill > 0:
@@ -110,12 +110,14 @@ def _group(want: Want, groups: Sequence[Group]) -> Group | None:
     return next((group for group in found if 0 <= want.number < group.segments), None)
 
 
-def _wanted(want: Want, groups: Sequence[Group], done: Mapping[str, AbstractSet[int]]) -> Span:
+def _wanted(
+    want: Want, groups: Sequence[Group], done: Mapping[str, AbstractSet[int]], *, busy: Sequence[Span]
+) -> Span:
     group = _group(want, groups)
     last = want.number
     if group is not None and len(group.names) == 1:  # sound: the next ones come along for almost nothing
-        have = done.get(want.rendition, ())
-        while last + 1 < min(group.segments, want.number + FILL_SEGMENTS) and last + 1 not in have:
+        stop = min(group.segments, want.number + FILL_SEGMENTS)
+        while last + 1 < stop and _open_names(group, last + 1, done, busy):
             last += 1
     return Span(names=(want.rendition,), first=want.number, last=last, urgency=Urgency.NOW)
 

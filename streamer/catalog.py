@@ -122,6 +122,13 @@ class Catalog:
             found = await gather(connection, asked)
         return found[0] if found else None
 
+    async def upload_of(self, asset: str) -> str | None:
+        """Return the upload that an asset came from, of a deleted asset too; None where there is none."""
+        table = schema.asset
+        async with self._database.read() as connection:
+            found = await connection.execute(select(table.c.upload_id).where(table.c.id == asset))
+            return found.scalar_one_or_none()
+
     async def rename(self, asset: str, title: str) -> Asset:
         """Give the asset another title."""
         return await self._change(asset, title=title, folded=title.casefold())

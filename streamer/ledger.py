@@ -136,6 +136,26 @@ class SqlLedger:
 
         return await self._database.write(work)
 
+    async def begin(self, run: NewRun, *, worker: str) -> None:
+        """Note a Run that a worker has started by itself, as the embedded farm does."""
+
+        async def work(transaction: Transaction) -> None:
+            await self._add(transaction, [run])
+            taken = {
+                "state": str(RunState.RUNNING),
+                "worker": worker,
+                "started": self._clock(),
+                "attempts": 1,
+            }
+            await transaction.execute(update(schema.run).where(schema.run.c.id == run.id).values(taken))
+            told = {"run": run.id, "rungs": list(run.rungs), "first": run.first, "last": run.last}
+            await self._channels.stage(transaction, of_asset(run.asset), Told.RUN_STARTED, told)
+
+        try:
+            await self._database.write(work)
+        except IntegrityError as error:
+            raise NoSuchAsset(run.asset) from error
+
     async def finish(self, run: str) -> None:
         """Mark a Run as done. Raise NoSuchRun where it was taken back."""
         await self._end(run, RunState.DONE, failure=None)
@@ -143,6 +163,15 @@ class SqlLedger:
     async def fail_run(self, run: str, failure: str, *, again: bool = False) -> None:
         """Mark a Run as failed for good, or with `again` put it back into the queue. Raise NoSuchRun."""
         await self._end(run, RunState.QUEUED if again else RunState.FAILED, failure=failure)
+
+    async def close_runs(self, worker: str) -> None:
+        """Mark what a worker was executing when its process ended as failed; what is missing is run anew."""
+        table = schema.run
+        closed = {"state": str(RunState.FAILED), "ended": self._clock(), "failure": "the server was stopped"}
+        chosen = (table.c.worker == worker, table.c.state == str(RunState.RUNNING))
+        await self._database.write(
+            lambda transaction: transaction.execute(update(table).where(*chosen).values(closed))
+        )
 
     async def release(self, worker: str) -> int:
         """Put back what a worker had claimed and did not end, for after its restart; return how many."""

@@ -1,0 +1,69 @@
+"""`streamer doctor` and `streamer config`: what this machine can do, and what is set."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+import streamer
+from packager.errors import PackagingError
+from packager.package import encoder_build
+from packager.process import Spawner, self_test
+from packager.sandbox import tier
+from player import bundle
+from streamer.config import Config
+from streamer.errors import ServerError
+from streamer.ffmpeg import find
+
+
+async def doctor(config: Config) -> int:
+    """Print one line a check; the exit status is 1 where something that is needed is missing."""
+    console = Console()
+    failed = 0
+    async for good, what in _checks(config):
+        failed += not good
+        console.print(f"{'[green]ok[/green]' if good else '[red]NO[/red]'}  {what}", soft_wrap=True)
+    return 1 if failed else 0
+
+
+async def _checks(config: Config):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    yield True, f"streamer {streamer.__version__} on {os.cpu_count()} cores"
+    for check in _still(config):
+        yield check
+    try:
+        async with Spawner(find(config.ffmpeg)) as spawner:
+            yield True, f"ffmpeg {await encoder_build(spawner)} at {spawner.ffmpeg}"
+            faults = await self_test(spawner)
+            yield not faults, f"sandbox: {tier()}" + (f"; {faults}" if faults else "")
+    except (PackagingError, ServerError) as error:
+        yield False, str(error)
+
+
+def _still(config: Config) -> Iterator[tuple[bool, str]]:
+    # Another distribution installs a top-level package of the same name: whose is it that was imported?
+    ours = os.path.dirname(streamer.__file__) == os.path.dirname(__file__)  # noqa: PTH120
+    yield ours, "the package `streamer` is this one" if ours else f"`streamer` comes from {streamer.__file__}"
+    there = bundle().is_dir()
+    yield there, "the web player is built" if there else "the web player is missing: reinstall the package"
+    folder = config.data if config.data.exists() else config.data.parent
+    free = shutil.disk_usage(folder).free
+    enough = free > config.disk_reserve_bytes
+    yield enough, f"{free >> 30} GiB free for {config.data}, {config.disk_reserve_bytes >> 30} GiB are kept free"
+
+
+def settings(config: Config) -> None:
+    """Print every setting."""
+    table = Table("setting", "value", "meaning")
+    for name, field in type(config).model_fields.items():
+        table.add_row(f"STREAMER_{name.upper()}", str(getattr(config, name)), field.description or "")
+    Console().print(table)
+
+
+def run_doctor(config: Config) -> int:
+    """Run the checks in a loop of their own."""
+    return asyncio.run(doctor(config))

@@ -1,0 +1,143 @@
+"""The command line: `streamer serve | demo | package | token | doctor | config`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from packager.errors import PackagingError
+from streamer import __version__
+from streamer.errors import ServerError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Upload or go live, watch in seconds, publish to S3 and a CDN.",
+)
+token_app = typer.Typer(no_args_is_help=True, help="Tokens that let people and programs in.")
+app.add_typer(token_app, name="token")
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback a token is needed.")]
+Port = Annotated[int | None, typer.Option(help="TCP port to listen on; 0 takes a free one.")]
+Data = Annotated[Path | None, typer.Option(help="Directory of the catalog, the media and the uploads.")]
+Settings = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None, data: Data = None, config: Settings = None) -> None:
+    """Start the server."""
+    from streamer import serving  # noqa: PLC0415 - starting the server imports much
+
+    _finish(serving.serve(_load(config, host=host, port=port, data=data)))
+
+
+@app.command()
+def demo(host: Host = None, port: Port = None, data: Data = None, config: Settings = None) -> None:
+    """Start the server with a sample to watch."""
+    from streamer import serving  # noqa: PLC0415
+
+    _finish(serving.serve(_load(config, host=host, port=port, data=data), sample=True))
+
+
+@app.command()
+def package(
+    source: Annotated[Path, typer.Argument(help="Any video or audio file.", metavar="SRC")],
+    destination: Annotated[Path, typer.Argument(help="Directory for the HLS and DASH set.", metavar="DEST")],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON lines instead of a progress bar.")] = False,
+    slots: Annotated[int | None, typer.Option(min=1, help="Encodes at one time.")] = None,
+    preset: Annotated[str, typer.Option(help="x264 preset, from ultrafast to veryslow.")] = "veryfast",
+    crf: Annotated[int, typer.Option(min=10, max=40, help="x264 quality: lower is better and larger.")] = 23,
+) -> None:
+    """Package a file into a directory that any web server can serve. Running it again continues."""
+    from streamer import packing  # noqa: PLC0415
+
+    _finish(packing.pack(source, destination, json=json, slots=slots, preset=preset, crf=crf))
+
+
+@token_app.command("create")
+def token_create(
+    name: Annotated[str, typer.Argument(help="Who or what it is for.")] = "administrator",
+    role: Annotated[str, typer.Option(help="admin or viewer.")] = "admin",
+    data: Data = None,
+    config: Settings = None,
+) -> None:
+    """Make a token. It is shown once and stored only as a hash."""
+    from streamer import token_command  # noqa: PLC0415
+
+    _finish(token_command.create(_load(config, data=data), name=name, role=role))
+
+
+@token_app.command("list")
+def token_list(data: Data = None, config: Settings = None) -> None:
+    """List the tokens, without their secrets."""
+    from streamer import token_command  # noqa: PLC0415
+
+    _finish(token_command.show(_load(config, data=data)))
+
+
+@token_app.command("revoke")
+def token_revoke(
+    token: Annotated[str, typer.Argument(help="The token's id, as listed.")],
+    data: Data = None,
+    config: Settings = None,
+) -> None:
+    """Revoke a token; its sessions end at once."""
+    from streamer import token_command  # noqa: PLC0415
+
+    _finish(token_command.revoke(_load(config, data=data), token))
+
+
+@app.command()
+def doctor(data: Data = None, config: Settings = None) -> None:
+    """Say what this machine can do and what is missing."""
+    from streamer import checkup  # noqa: PLC0415
+
+    _finish(checkup.doctor(_load(config, data=data)))
+
+
+@app.command("config")
+def show_config(config: Settings = None) -> None:
+    """Show every setting, its value and what it does."""
+    from streamer import checkup  # noqa: PLC0415
+
+    checkup.settings(_load(config))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def _load(file: Path | None, **flags: Any) -> Any:
+    from streamer.config import load  # noqa: PLC0415
+
+    return load({key: value for key, value in flags.items() if value is not None}, file=file)
+
+
+def _finish(work: Coroutine[Any, Any, int | None]) -> None:
+    """Run a command to its end; its result is the exit status."""
+    raise typer.Exit(asyncio.run(work) or 0)
+
+
+def main() -> None:
+    """Run the command line: errors are one clear line and exit status 1 (2 for usage)."""
+    try:
+        app()
+    except (PackagingError, ServerError, OSError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {_plain(str(error))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,161 @@
+"""What the origin does not find in the store: manifests as they are now, segments still to be made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from packager import keys, manifests, present, words
+from packager.errors import KeyMissing
+from packager.inits import codecs
+from packager.model import Kind, Presentation, Rendition
+from packager.plan import Plan, from_json
+from packager.store import Store
+from streamer.catalog import Catalog
+from streamer.errors import NoSuchAsset
+from streamer.ledger import SqlLedger
+from streamer.making import Making
+from streamer.origin import OutsidePlan, Rendered
+from streamer.rows import Asset, Caption, State
+
+_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """A presentation with the version it was taken at, and the manifests rendered from it so far."""
+
+    version: tuple[object, ...]
+    presentation: Presentation
+    complete: bool
+    rendered: dict[str, Rendered]
+
+
+class Shelf:
+    """Renders manifests, each once per version, and waits for segments of the plan."""
+
+    def __init__(
+        self, catalog: Catalog, ledger: SqlLedger, store: Store, *, making: Callable[[str], Making | None]
+    ) -> None:
+        self._catalog = catalog
+        self._ledger = ledger
+        self._store = store
+        self._making = making
+        self._kept: OrderedDict[str, _Shown] = OrderedDict()
+
+    def forget(self, asset_id: str) -> None:
+        """Render an asset's manifests anew when they are asked for next."""
+        self._kept.pop(asset_id, None)
+
+    async def manifest(self, asset_id: str, key: str) -> Rendered | None:
+        """Return a manifest, None where the asset cannot be watched or has none of that name."""
+        shown = await self._shown(asset_id)
+        if shown is None:
+            return None
+        if key not in shown.rendered:
+            text = manifests.render(shown.presentation, key)
+            if text is None:
+                return None
+            body = text.encode()
+            shown.rendered[key] = Rendered(
+                body=body, etag=hashlib.sha256(body).hexdigest()[:32], version=1, complete=shown.complete
+            )
+        return shown.rendered[key]
+
+    async def want(self, asset_id: str, key: str) -> None:
+        """Wait until a segment is stored. Raise OutsidePlan, or the PackagingError that ended it for good."""
+        segment = keys.parse_segment(key)
+        making = self._making(asset_id)
+        packaging = making.packaging if making else None
+        if segment is None or packaging is None or packaging.plan.generation != segment[0]:
+            raise OutsidePlan(key)
+        try:
+            await packaging.want(segment[1], segment[2])
+        except KeyError as error:
+            raise OutsidePlan(key) from error
+
+    async def _shown(self, asset_id: str) -> _Shown | None:
+        making = self._making(asset_id)
+        if making is not None and making.made is not None:
+            packaging = making.made.packaging
+            whole = sum(len(s) for s in packaging.sizes.values()) if packaging.complete else 0
+            version: tuple[object, ...] = (packaging.plan.generation, making.version, whole)
+        else:
+            version = ()
+        kept = self._kept.get(asset_id)
+        if kept is not None and kept.version == version:
+            self._kept.move_to_end(asset_id)
+            return kept
+        shown = await self._look(asset_id, making, version)
+        if shown is not None:
+            self._kept[asset_id] = shown
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return shown
+
+    async def _look(self, asset_id: str, making: Making | None, version: tuple[object, ...]) -> _Shown | None:
+        try:
+            asset = await self._catalog.get(asset_id)
+        except NoSuchAsset:
+            return None
+        if making is not None and making.made is not None:
+            base, complete = making.made.presentation(), False
+        elif asset.generation is not None and asset.state in {State.PLAYABLE, State.COMPLETE}:
+            stored = await self._stored(asset)
+            if stored is None:
+                return None
+            base, complete = stored, True
+        else:
+            return None
+        text = (*base.text, *(_captions(caption, base.duration) for caption in asset.captions))
+        return _Shown(version=version, presentation=replace(base, text=text), complete=complete, rendered={})
+
+    async def _stored(self, asset: Asset) -> Presentation | None:
+        """Return the presentation of a generation that is complete, from the catalog and the store."""
+        generations = await self._catalog.generations(asset.id)
+        row = next((one for one in generations if one.name == asset.generation), None)
+        if row is None:
+            return None
+        plan = from_json(json.dumps(row.plan))
+        try:
+            named = {name: await self._codecs(asset.id, plan, name) for name in _encoded(plan)}
+        except KeyMissing:
+            return None
+        texts = [words.rendition(plan, rung) for rung in plan.text]
+        return present.presentation(
+            plan,
+            codecs=named,
+            sizes=await self._ledger.sizes(asset.id, plan.generation),
+            started=asset.created // 1000,
+            text=[one for one in texts if await self._store.stat(f"{asset.id}/{one.prefix}/0.vtt")],
+            storyboard=present.storyboard(plan) if asset.storyboard else None,
+            poster=asset.poster,
+        )
+
+    async def _codecs(self, asset_id: str, plan: Plan, name: str) -> str:
+        return codecs(await self._store.get(f"{asset_id}/{keys.init(plan.generation, name)}"))
+
+
+def _encoded(plan: Plan) -> list[str]:
+    intra = [plan.intra.name] if plan.intra else []
+    return [*(rung.name for rung in plan.video), *intra, *(rung.name for rung in plan.audio)]
+
+
+def _captions(caption: Caption, duration: Fraction) -> Rendition:
+    """Return what manifests say of uploaded captions; their key has a hash for a generation."""
+    prefix = caption.key.rpartition("/")[0]
+    return Rendition(
+        name=prefix.rpartition("/")[2],
+        kind=Kind.TEXT,
+        prefix=prefix,
+        codecs="wvtt",
+        timescale=1000,
+        borders=(0, int(duration * 1000)),
+        bandwidth=1000,
+        language=caption.language,
+        title=caption.label,
+    )

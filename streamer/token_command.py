@@ -1,0 +1,55 @@
+"""`streamer token`: make, list and revoke tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from streamer.config import Config
+from streamer.database import Database
+from streamer.errors import InvalidRequest
+from streamer.rows import Role, rfc3339
+from streamer.tokens import Tokens
+
+
+@asynccontextmanager
+async def _tokens(config: Config) -> AsyncIterator[Tokens]:
+    await asyncio.to_thread(config.data.mkdir, parents=True, exist_ok=True)
+    database = await Database.open(config.data / "catalog.sqlite")
+    try:
+        yield Tokens(database)
+    finally:
+        await database.close()
+
+
+async def create(config: Config, *, name: str, role: str) -> None:
+    """Make a token and print its secret, once."""
+    if role not in set(Role):
+        raise InvalidRequest(f"there is no role {role!r}; choose one of {', '.join(Role)}")
+    async with _tokens(config) as tokens:
+        token, secret = await tokens.create(Role(role), name)
+    Console(stderr=True).print(
+        f"token {token.id} for {name} ({role}); it is shown only now:", markup=False, soft_wrap=True
+    )
+    print(secret)  # noqa: T201 - the command's output, fit for a pipe
+
+
+async def show(config: Config) -> None:
+    """List the tokens."""
+    table = Table("id", "name", "role", "made", "state")
+    async with _tokens(config) as tokens:
+        for token in await tokens.all():
+            state = "revoked" if token.revoked else "valid"
+            table.add_row(token.id, token.name, str(token.role), rfc3339(token.created), state)
+    Console().print(table)
+
+
+async def revoke(config: Config, identity: str) -> None:
+    """Revoke one token."""
+    async with _tokens(config) as tokens:
+        await tokens.revoke(identity)
+    Console().print(f"token {identity} is revoked", markup=False)

@@ -1,0 +1,160 @@
+"""What happens to assets: uploads become Makings, failures are retried, deletions leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from streamer.catalog import Catalog
+from streamer.errors import NoSuchAsset, WrongState
+from streamer.making import Making, Tools
+from streamer.rows import Clock, State, wall_clock
+from streamer.uploads import Inbox
+
+RETIRED_SECONDS = 3600
+"""How long an old generation stays: longer than any cache may hold a manifest that names it."""
+
+_SWEEP_SECONDS = 60
+_log = logging.getLogger(__name__)
+
+
+class Works:
+    """The Makings of this process. Use `start` and `stop`; everything else may be called in between."""
+
+    def __init__(
+        self, tools: Tools, inbox: Inbox, *, clock: Clock = wall_clock, forget: Callable[[str], None]
+    ) -> None:
+        self._tools = tools
+        self._inbox = inbox
+        self._clock = clock
+        self._forget = forget
+        self._makings: dict[str, tuple[Making, asyncio.Task[None]]] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def _catalog(self) -> Catalog:
+        return self._tools.catalog
+
+    async def start(self) -> None:
+        """Go on with what an earlier life has left: unfinished assets, and deletions that were cut short."""
+        for asset in await self._catalog.tombstones():
+            await self._purge(asset)
+        for row in await self._catalog.in_state(State.PROBING, State.PLAYABLE):
+            await self._begin(row.id)
+        self._sweeper = asyncio.create_task(self._sweep(), name="sweeper")
+
+    async def stop(self) -> None:
+        """Stop every Making; the next life goes on from the segments that exist."""
+        tasks = [task for _, task in self._makings.values()]
+        if self._sweeper is not None:
+            tasks.append(self._sweeper)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def making(self, asset_id: str) -> Making | None:
+        """Return the Making of an asset that is being made."""
+        found = self._makings.get(asset_id)
+        return found[0] if found else None
+
+    async def begin(self, *, title: str, size: int | None, upload_id: str) -> str:
+        """Make the asset of an upload and return its id; the same id again for an upload that is known."""
+        known = await self._catalog.by_upload(upload_id)
+        if known is not None:
+            return known.id
+        asset = await self._catalog.create_asset(title=title, size=size, upload_id=upload_id)
+        return asset.id
+
+    async def received(self, asset_id: str, offset: int) -> None:
+        """Note how many bytes are durable."""
+        with suppress(NoSuchAsset):
+            await self._catalog.set_received(asset_id, offset)
+
+    async def complete(self, asset_id: str, upload_id: str, path: Path) -> None:  # noqa: ARG002 - the seam's
+        """Take the sealed bytes of an upload: the asset is probed, then made. Once only."""
+        size = (await asyncio.to_thread(path.stat)).st_size
+        with suppress(NoSuchAsset):
+            if (await self._catalog.get(asset_id)).state is not State.UPLOADING:
+                return
+            await self._catalog.set_size(asset_id, size)
+            await self._catalog.set_received(asset_id, size)
+            await self._catalog.set_state(asset_id, State.PROBING)
+            await self._begin(asset_id)
+
+    async def abandon(self, asset_id: str) -> None:
+        """Remove the asset of an upload that was given up."""
+        with suppress(NoSuchAsset):
+            await self._catalog.delete(asset_id)
+        await self.remove(asset_id)
+
+    async def retry(self, asset_id: str) -> None:
+        """Go on from the step that failed; segments that exist are kept."""
+        await self._catalog.set_state(asset_id, State.PROBING)
+        await self._begin(asset_id)
+
+    async def reencode(self, asset_id: str) -> None:
+        """Make a new generation. The old one stays in the store until no cache can name it."""
+        asset = await self._catalog.get(asset_id)
+        if asset.upload_id is None:
+            raise WrongState("The original is gone: there is nothing to encode anew.")
+        await self._halt(asset_id)
+        if asset.generation is not None:
+            await self._catalog.retire_generation(asset_id, asset.generation)
+        await self._begin(asset_id, salt=secrets.token_hex(4))
+
+    async def remove(self, asset_id: str) -> None:
+        """Stop the Runs of a deleted asset and remove its media and its rows."""
+        await self._halt(asset_id)
+        await self._purge(asset_id)
+
+    async def captions_changed(self, asset_id: str) -> None:
+        """Have the manifests rendered anew."""
+        self._forget(asset_id)
+
+    async def _begin(self, asset_id: str, *, salt: str = "") -> None:
+        await self._halt(asset_id)
+        asset = await self._catalog.get(asset_id)
+        if asset.upload_id is None:
+            await self._catalog.fail(asset_id, step="upload", message="the uploaded file is gone")
+            return
+        making = Making(self._tools, asset, self._inbox.path(asset.upload_id), salt=salt)
+        task = asyncio.create_task(making.run(), name=f"making {asset_id}")
+        self._makings[asset_id] = (making, task)
+        task.add_done_callback(lambda _: self._ended(asset_id, making))
+
+    def _ended(self, asset_id: str, making: Making) -> None:
+        found = self._makings.get(asset_id)
+        if found is None or found[0] is not making:
+            return
+        del self._makings[asset_id]
+        self._forget(asset_id)
+        if not found[1].cancelled() and (error := found[1].exception()) is not None:
+            _log.error("making %s ended unexpectedly", asset_id, exc_info=error)
+
+    async def _halt(self, asset_id: str) -> None:
+        found = self._makings.get(asset_id)
+        if found is not None:
+            found[1].cancel()
+            await asyncio.gather(found[1], return_exceptions=True)
+
+    async def _purge(self, asset_id: str) -> None:
+        upload = await self._catalog.upload_of(asset_id)
+        if upload is not None:
+            await self._inbox.remove(upload)
+        await self._tools.store.delete(f"{asset_id}/")
+        file = self._tools.indexes / f"{asset_id}.npz"
+        await asyncio.to_thread(file.unlink, missing_ok=True)
+        await self._catalog.purge(asset_id)
+        self._forget(asset_id)
+
+    async def _sweep(self) -> None:
+        """Remove retired generations once no manifest that names them can still be in a cache."""
+        while True:
+            for old in await self._catalog.retired(self._clock() - RETIRED_SECONDS * 1000):
+                await self._tools.store.delete(f"{old.asset}/{old.name}/")
+                await self._catalog.drop_generation(old.asset, old.name)
+            await asyncio.sleep(_SWEEP_SECONDS)

@@ -24,7 +24,7 @@ _TOP_BOXES = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One entry of an edit list (§8.6.6): `duration` in movie ticks, `media_time` in track ticks, -1 is empty."""
+    """An edit list's entry (§8.6.6): `duration` in movie ticks, `media_time` in track ticks, -1 is empty."""
 
     duration: int
     media_time: int
@@ -124,7 +124,7 @@ def round_half_up(value: Fraction) -> int:
 
 
 def read_moov(descriptor: int, size: int) -> bytes | None:
-    """Return the moov box of an open file of `size` bytes, None where it has none or is cut off before its end.
+    """Return the moov box of an open file of `size` bytes, None where it has none or only its beginning.
 
     Raise BadBoxes where the file is not made of boxes.
     """
@@ -225,6 +225,8 @@ def _unfold(track: Track) -> SampleTable:
         sizes = _sizes(view, whole)
         count = len(sizes)
         durations = _expand(*_pairs(view, whole["stts"]), count)
+        if count and int(durations.max()) > 0x7FFFFFFF:
+            raise BadBoxes("a sample lasts a negative time")
         dts = np.cumsum(durations) - durations
         pts = dts
         if "ctts" in whole:

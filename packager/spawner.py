@@ -35,7 +35,7 @@ from packager.sandbox import Box, Limits, die_with, enter
 MESSAGE = 128 * 1024
 CANNOT_START = 126
 
-_PRELOADED = ("numpy", "av")
+_PRELOADED = ("packager.inspection",)
 _PIPES = 64
 
 

@@ -1,0 +1,298 @@
+"""Choose the tracks of an open file, index them and put its Source together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from packager import formats, scanning, tabled
+from packager.errors import BadBoxes, CodecNotAllowed, NothingDecodable, OverLimit
+from packager.index import Index
+from packager.model import AudioTrack, Source, TextTrack, VideoTrack
+from packager.rates import FASTEST
+from packager.sampletable import Track
+from packager.tasting import Taster
+from packager.tracks import audio_track, text_track, video_track
+
+SIDE = 8192
+PIXELS = 36_000_000
+GAP = 3600
+AUDIO_TRACKS = 8
+TEXT_TRACKS = 16
+
+_CLAIMING = {"mp4", "mov", "matroska", "webm", "avi", "flv", "asf", "mxf"}
+"""Containers whose header states a duration that was known, not guessed from a bit rate."""
+
+
+class Undecodable(Exception):
+    """A video track gives no picture."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+@dataclass(slots=True, kw_only=True)
+class Inspected:
+    """What is known of one file before its tracks are. `whole` says that the tables hold all samples."""
+
+    path: Path
+    size: int
+    head: bytes
+    deadline: float
+    tracks: tuple[Track, ...] = ()
+    whole: bool = False
+    left_out: set[int] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
+
+    def table(self, stream: Stream) -> Track | None:
+        """Return the sample table of a stream where the file's moov holds it whole."""
+        found = (track for track in self.tracks if track.number == stream.id)
+        return next(found, None) if self.whole else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """The chosen video track's frames: `end` in ticks of the index."""
+
+    index: Index
+    end: int
+
+
+class Assembly:
+    """One pass over an open container."""
+
+    def __init__(self, state: Inspected, container: InputContainer) -> None:
+        self._state = state
+        self._container = container
+        self._name = formats.container_name(container.format.name, state.head)
+        self._warnings = list(state.warnings)
+        self._banned: list[str] = []
+
+    def source(self) -> tuple[Source, Index | None]:
+        """Return the Source and its frame index. Raise Refused, or Undecodable to be asked again without."""
+        video, audio = self._choose()
+        text = self._texts()
+        streams: list[Stream] = [*([video] if video else []), *audio]
+        if not streams:
+            self._nothing()
+        taster = Taster(streams, pixels=PIXELS)
+        tables = self._tables(video, audio)
+        if tables is not None:
+            taster.taste_each(self._container, streams)
+            pictures, reaches = tables
+            complete = True
+        else:
+            pictures, reaches, complete = self._scan(video, streams, taster)
+        shown = self._video(video, pictures, taster)
+        heard = self._audio(audio, reaches, taster)
+        if shown is None and not heard:
+            self._nothing(evidence="; ".join(taster.faults.values()))
+        start, end = self._span(shown, heard)
+        if complete:
+            self._compare_claim(end - start)
+        found = Source(
+            container=self._name,
+            size=self._state.size,
+            duration=end - start,
+            video=shown,
+            audio=heard,
+            text=text,
+            warnings=tuple(self._warnings),
+            indexed=tables is not None,
+        )
+        return found, None if pictures is None or shown is None else pictures.index
+
+    def _choose(self) -> tuple[VideoStream | None, list[AudioStream]]:
+        """Choose one video track and up to eight audio tracks among those with an allowed decoder."""
+        videos = [
+            stream
+            for stream in self._container.streams.video
+            if not stream.disposition & Disposition.attached_pic
+            and stream.index not in self._state.left_out
+            and self._allowed(stream)
+        ]
+        videos.sort(key=lambda stream: not stream.disposition & Disposition.default)
+        audio = [stream for stream in self._container.streams.audio if self._allowed(stream)]
+        if len(videos) > 1:
+            self._warnings.append(f"Only one of {len(videos)} video tracks is kept.")
+        if len(audio) > AUDIO_TRACKS:
+            self._warnings.append(f"Only the first {AUDIO_TRACKS} of {len(audio)} audio tracks are kept.")
+        for stream in videos[:1]:
+            _refuse_size(stream.codec_context.width, stream.codec_context.height)
+        return (videos[0] if videos else None), audio[:AUDIO_TRACKS]
+
+    def _allowed(self, stream: Stream) -> bool:
+        """Say whether a stream's decoder is on the list; note it where not."""
+        context = stream.codec_context
+        if context is not None and context.codec.name in formats.CODECS:
+            return True
+        name = "unknown" if context is None else context.codec.name
+        self._banned.append(name)
+        self._warnings.append(f"Track {stream.index} has a codec that is not supported ({name}).")
+        return False
+
+    def _texts(self) -> tuple[TextTrack, ...]:
+        """Return the text tracks that can become WebVTT."""
+        kept = []
+        for stream in self._container.streams.subtitles:
+            context = stream.codec_context
+            name = "unknown" if context is None else context.codec.canonical_name
+            if name in formats.TEXT:
+                kept.append(text_track(stream, name))
+            else:
+                self._warnings.append(f"Subtitle track {stream.index} ({name}) is no text and is left out.")
+        if len(kept) > TEXT_TRACKS:
+            self._warnings.append(f"Only the first {TEXT_TRACKS} of {len(kept)} text tracks are kept.")
+        return tuple(kept[:TEXT_TRACKS])
+
+    def _tables(
+        self, video: VideoStream | None, audio: Sequence[AudioStream]
+    ) -> tuple[Pictures | None, dict[int, tuple[Fraction, Fraction]]] | None:
+        """Index the tracks by the file's tables; None where it has none that can tell."""
+        try:
+            pictures = None
+            if video is not None:
+                track = self._state.table(video)
+                if track is None:
+                    return None
+                found = tabled.video(track, self._state.path, codec=video.codec_context.codec.canonical_name)
+                pictures = Pictures(index=found.index, end=found.end)
+                if found.lost:
+                    self._warnings.append(
+                        f"The file has been cut off: {found.lost} of {found.total} frames are missing."
+                    )
+            reaches = {}
+            for stream in audio:
+                track = self._state.table(stream)
+                if track is None or not track.simple:
+                    return None
+                reaches[stream.index] = tabled.reach(track, self._state.size)
+        except BadBoxes:
+            return None
+        return pictures, reaches
+
+    def _scan(
+        self, video: VideoStream | None, streams: Sequence[Stream], taster: Taster
+    ) -> tuple[Pictures | None, dict[int, tuple[Fraction, Fraction]], bool]:
+        """Index the tracks by their packets."""
+        seen = scanning.scan(
+            self._container, streams, video=video, taste=taster.taste, deadline=self._state.deadline
+        )
+        if seen.broken:
+            self._warnings.append("The file is damaged and was read up to there only.")
+        limit = None if seen.complete else self._claimed_end(seen)
+        reaches = {}
+        pictures = None
+        for stream in streams:
+            reach = seen.reaches[stream.index]
+            if reach.gap * reach.time_base > GAP:
+                raise OverLimit("There is a gap of more than an hour in the file.")
+            if reach.start is None:
+                continue
+            end = reach.end * reach.time_base if limit is None else max(limit, reach.end * reach.time_base)
+            reaches[stream.index] = (reach.start * reach.time_base, end)
+            if stream is video:
+                index = scanning.table(seen, reach.time_base)
+                last = max(round(end / reach.time_base), int(index.times[-1]) + 1) if len(index.times) else 0
+                pictures = Pictures(index=index, end=last)
+        return pictures, reaches, seen.complete
+
+    def _claimed_end(self, seen: scanning.Scan) -> Fraction | None:
+        """Return the end that the header claims, for a file too long to read. Raise OverLimit."""
+        self._warnings.append("The file is too long to be read through; its last part is not indexed.")
+        if not self._container.duration:
+            return None
+        begin = Fraction(self._container.start_time or 0, 1_000_000)
+        claimed = Fraction(self._container.duration, 1_000_000)
+        read = max(
+            ((r.end - r.start) * r.time_base for r in seen.reaches.values() if r.start is not None),
+            default=Fraction(0),
+        )
+        # Four times what the bytes read so far suggest is generous to any change of bit rate.
+        if seen.position and claimed > 4 * read * self._state.size / seen.position + GAP:
+            raise OverLimit("The file claims to last far longer than its contents can.")
+        return begin + claimed
+
+    def _video(
+        self, stream: VideoStream | None, pictures: Pictures | None, taster: Taster
+    ) -> VideoTrack | None:
+        """Describe the video track. Raise Undecodable, OverLimit."""
+        if stream is None:
+            return None
+        frame = taster.frames.get(stream.index)
+        if not isinstance(frame, VideoFrame) or pictures is None or not len(pictures.index.times):
+            raise Undecodable(stream.index)
+        _refuse_size(frame.width, frame.height)
+        index = pictures.index
+        if len(index.times) > 1 and int(np.diff(index.times).max()) * index.time_base > GAP:
+            raise OverLimit("There is a gap of more than an hour between two frames.")
+        end = pictures.end
+        if (end - int(index.times[-1])) * index.time_base > GAP:
+            self._warnings.append("The last frame claims to stay for more than an hour; it is shown briefly.")
+            end = int(index.times[-1]) + max(1, round(1 / index.time_base / 25))
+        track = self._state.table(stream)
+        edited = bool(track and (len(track.edits) > 1 or track.shift))
+        described = video_track(stream, frame, index, end=end, edit_list=edited)
+        if described.frame_rate >= FASTEST and described.variable:
+            self._warnings.append(f"More than {FASTEST} frames a second: not all are kept.")
+        return described
+
+    def _audio(
+        self,
+        streams: Sequence[AudioStream],
+        reaches: dict[int, tuple[Fraction, Fraction]],
+        taster: Taster,
+    ) -> tuple[AudioTrack, ...]:
+        """Describe the audio tracks that decode."""
+        kept = []
+        for stream in streams:
+            reach = reaches.get(stream.index)
+            if stream.index not in taster.frames or reach is None or reach[1] <= reach[0]:
+                self._warnings.append(f"Audio track {stream.index} cannot be decoded and is left out.")
+                continue
+            kept.append(audio_track(stream, start=reach[0], end=reach[1]))
+        return tuple(kept)
+
+    def _span(self, video: VideoTrack | None, audio: tuple[AudioTrack, ...]) -> tuple[Fraction, Fraction]:
+        """Return when the first track starts and the last one ends. Raise OverLimit."""
+        tracks: list[VideoTrack | AudioTrack] = [*([video] if video else []), *audio]
+        starts = [track.start for track in tracks]
+        if max(starts) - min(starts) > GAP:
+            raise OverLimit("A track begins more than an hour after the others.")
+        return min(starts), max(track.end for track in tracks)
+
+    def _compare_claim(self, duration: Fraction) -> None:
+        """Warn where the header promises more than there is."""
+        if self._name not in _CLAIMING or not self._container.duration:
+            return
+        claimed = Fraction(self._container.duration, 1_000_000)
+        if claimed > duration + max(Fraction(2), duration / 20):
+            self._warnings.append(
+                f"The file says that it lasts {int(claimed)} s, but its media end after {int(duration)} s."
+            )
+
+    def _nothing(self, evidence: str = "") -> None:
+        """Raise the error for a file of which no track is left."""
+        if self._banned and not evidence:
+            raise CodecNotAllowed(
+                "No track of this file has a supported codec.", evidence=", ".join(self._banned[:20])
+            )
+        raise NothingDecodable("No video and no audio in this file can be decoded.", evidence=evidence)
+
+
+def _refuse_size(width: int, height: int) -> None:
+    """Raise OverLimit for a picture that is too large."""
+    if width * height > PIXELS or max(width, height) > SIDE:
+        raise OverLimit(
+            f"The picture has {width}x{height} pixels; the limits are 36 megapixels and {SIDE} a side."
+        )

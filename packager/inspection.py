@@ -1,0 +1,139 @@
+"""Look into an uploaded file, inside the sandbox: what it is, its tracks, its frame index. Runs in a child.
+
+Never import this file to call it in the server's process: it runs decoders on bytes from strangers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+from av.container import InputContainer
+from pydantic import TypeAdapter
+
+from packager import formats, tabled
+from packager.assembly import PIXELS, Assembly, Inspected, Undecodable
+from packager.errors import BadBoxes, Encrypted, FormatNotAllowed, NothingDecodable, OverLimit, Refused
+from packager.index import Index
+from packager.model import Source
+
+SCAN_SECONDS = 7.0
+STREAMS = 64
+
+SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
+
+# PyAV and numpy import parts of themselves when first used, which the sandbox would forbid.
+for _part in ("numpy.ma", *(part.name for part in pkgutil.walk_packages(av.__path__, "av."))):
+    if not _part.endswith("__main__"):
+        importlib.import_module(_part)
+
+_HEAD = 4096
+_TS_PACKET = 188
+
+
+def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
+    """Inspect the file named first; write JSON to output 0 and the index's arrays to output 1."""
+    try:
+        source, index = inspect(Path(arguments[0]))
+    except Refused as error:
+        verdict = _refusal(error)
+        index = None
+    except MemoryError:
+        verdict = _refusal(OverLimit("Reading this file takes too much memory."))
+        index = None
+    else:
+        verdict = {"source": json.loads(SOURCE.dump_json(source))}
+    if index is not None:
+        verdict["index"] = {
+            "time_base": [index.time_base.numerator, index.time_base.denominator],
+            "complete": index.complete,
+            "frames": len(index.times),
+        }
+        outputs[1].write(index.times.astype("<i8").tobytes())
+        outputs[1].write(index.keyframes.astype("<i8").tobytes())
+    outputs[0].write(json.dumps(verdict).encode())
+
+
+def _refusal(error: Refused) -> dict[str, Any]:
+    """Return a refusal as JSON values."""
+    return {"refused": error.code, "message": error.message, "evidence": error.evidence}
+
+
+def inspect(path: Path) -> tuple[Source, Index | None]:
+    """Return what a file is and when its frames are shown; no Index without video. Raise Refused."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        size = os.fstat(file.fileno()).st_size
+    formats.refuse_posing(head)
+    state = Inspected(path=path, size=size, head=head, deadline=time.monotonic() + SCAN_SECONDS)
+    _refuse_scrambled(head)
+    _read_tables(state)
+    while True:
+        # A video track that does not decode is left out and the rest looked at anew.
+        with _open(state) as container:
+            _refuse_container(container)
+            try:
+                return Assembly(state, container).source()
+            except Undecodable as failed:
+                state.left_out.add(failed.index)
+                state.warnings.append(f"Video track {failed.index} cannot be decoded and is left out.")
+
+
+def _refuse_container(container: InputContainer) -> None:
+    """Raise Refused for what the container says of itself."""
+    if len(container.streams) > STREAMS:
+        raise OverLimit(f"The file has {len(container.streams)} streams; the limit is {STREAMS}.")
+    # FFmpeg's name for the key of Matroska's ContentEncryption and of ASF and MP4 protection.
+    if any(stream.metadata.get("enc_key_id") for stream in container.streams):
+        raise Encrypted("The media in this file is encrypted.")
+
+
+def _read_tables(state: Inspected) -> None:
+    """Read an MP4's sample tables; without them the packets are read instead."""
+    if state.head[4:8] not in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid"}:
+        return
+    try:
+        state.tracks, state.whole = tabled.read_tracks(state.path)
+    except BadBoxes:
+        return
+    if any(track.protected for track in state.tracks):
+        raise Encrypted("The media in this file is encrypted.", evidence="sinf")
+
+
+def _refuse_scrambled(head: bytes) -> None:
+    """Raise Encrypted for a transport stream whose payloads are scrambled (ISO/IEC 13818-1 §2.4.3.3)."""
+    packets = [head[place : place + 4] for place in range(0, len(head) - 3, _TS_PACKET)]
+    if len(packets) < 3 or any(packet[0] != 0x47 for packet in packets):
+        return
+    if 2 * sum(packet[3] >> 6 >= 2 for packet in packets) > len(packets):
+        raise Encrypted("The transport stream is scrambled.")
+
+
+def _open(state: Inspected) -> InputContainer:
+    """Open the file with the allow-lists. Raise Refused."""
+    options = {
+        "format_whitelist": ",".join(formats.FORMATS),
+        "codec_whitelist": ",".join(formats.CODECS),
+        "protocol_whitelist": "file",
+        "max_pixels": str(PIXELS),
+        "max_streams": "200",
+        "threads": "1",
+    }
+    try:
+        return av.open(f"file:{state.path}", options=options)
+    except av.error.ArgumentError as error:
+        raise FormatNotAllowed("This kind of file is not accepted.", evidence=str(error)) from error
+    except av.FFmpegError as error:
+        if state.head[4:8] == b"ftyp" and not state.tracks:
+            raise NothingDecodable(
+                "The file's table of contents (moov) is missing: it seems to have been cut off.",
+                evidence=str(error),
+            ) from error
+        raise NothingDecodable("No media can be found in this file.", evidence=str(error)) from error

@@ -1,0 +1,126 @@
+"""Frame index and reach of tracks by the sample tables of an MP4 or MOV, in the times FFmpeg gives them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from packager.boxes import find, walk
+from packager.errors import BadBoxes
+from packager.index import Flags, Index, closed
+from packager.nal import has_nal, is_idr, length_size
+from packager.sampletable import SampleTable, Track, fragmented, parse_moov, read_moov
+
+_CANDIDATES = 4096
+_HEADS = (512, 64 * 1024)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tabled:
+    """The video track by its table: `end` in ticks; `lost` samples of `total` lie beyond the file's end."""
+
+    index: Index
+    end: int
+    lost: int
+    total: int
+
+
+def read_tracks(path: Path) -> tuple[tuple[Track, ...], bool]:
+    """Return the tracks of an MP4 or MOV and whether their tables hold all samples, not movie fragments.
+
+    No tracks where there is no whole moov. Raise BadBoxes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        moov = read_moov(descriptor, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
+    if moov is None:
+        return (), False
+    return parse_moov(moov), not fragmented(moov)
+
+
+def video(track: Track, path: Path, *, codec: str) -> Tabled:
+    """Return the index of a video track. Raise BadBoxes where its tables cannot tell the frame times."""
+    if not track.simple:
+        raise BadBoxes("the edit list joins several pieces")
+    whole = track.samples()
+    size = path.stat().st_size
+    beyond = whole.offsets + whole.sizes > size
+    samples = whole.pick(~beyond & (whole.offsets >= 0) & (whole.sizes > 0))
+    first, stop = track.shown
+    shown = samples.pts >= first
+    if stop is not None:
+        shown &= samples.pts < stop
+    if not shown.any():
+        raise BadBoxes("no frame is shown")
+    times = samples.pts + track.shift
+    # FFmpeg moves the first shown frame to the start of the edit where the cut lies between two frames.
+    if track.edits:
+        times -= max(0, int(times[shown].min()) - track.shift - first)
+    marks = _refreshes(samples, closed(samples.pts, samples.key) & shown, path, codec, configuration(track))
+    last = int(times[shown].max())
+    end = last + max(1, int(samples.durations[-1]))
+    if stop is not None and not beyond.any():
+        end = max(last + 1, min(end, stop + track.shift))
+    index = Index(
+        time_base=Fraction(1, track.timescale),
+        times=np.unique(times[shown]),
+        keyframes=np.unique(times[marks]),
+    )
+    return Tabled(index=index, end=end, lost=int(beyond.sum()), total=len(whole))
+
+
+def reach(track: Track, size: int) -> tuple[Fraction, Fraction]:
+    """Return when an audio track begins and ends, in seconds, as far as its samples are in the file."""
+    first, stop = track.shown
+    end = track.duration
+    if track.last_chunk >= size:
+        samples = track.samples()
+        inside = samples.offsets + samples.sizes <= size
+        end = int((samples.dts + samples.durations)[inside].max()) if inside.any() else first
+    if stop is not None:
+        end = min(end, stop)
+    start = max(0, first)
+    return (
+        Fraction(start + track.shift, track.timescale),
+        Fraction(max(start, end) + track.shift, track.timescale),
+    )
+
+
+def configuration(track: Track) -> bytes:
+    """Return the avcC or hvcC content of a track's first sample entry, empty where there is none."""
+    try:
+        entry = next(walk(track.stsd, 16))
+        # VisualSampleEntry: 78 bytes before its boxes (§12.1.3).
+        box = find(track.stsd, "avcC" if entry.type.startswith("avc") else "hvcC", entry.body + 78, entry.end)
+    except (BadBoxes, StopIteration):
+        return b""
+    return bytes(track.stsd[box.body : box.end])
+
+
+def _refreshes(samples: SampleTable, key: Flags, path: Path, codec: str, configuration: bytes) -> Flags:
+    """Return which of the key samples are IDR, reading the head of each; of very many only a part."""
+    if not has_nal(codec):
+        return key
+    places = np.flatnonzero(key)
+    places = places[:: max(1, -(-len(places) // _CANDIDATES))]
+    size = length_size(codec, configuration)
+    marks = np.zeros(len(samples), dtype=np.bool_)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for place, offset, length in zip(
+            places.tolist(), samples.offsets[places].tolist(), samples.sizes[places].tolist(), strict=True
+        ):
+            for reading in _HEADS:
+                verdict = is_idr(codec, os.pread(descriptor, min(reading, length), offset), size)
+                if verdict is not None:
+                    marks[place] = verdict
+                    break
+    finally:
+        os.close(descriptor)
+    return marks

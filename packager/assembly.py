@@ -41,6 +41,10 @@ class Undecodable(Exception):
         self.index = index
 
 
+class Untabled(Exception):
+    """The file's tables cannot tell the times of what was chosen."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Inspected:
     """What is known of one file before its tracks are. `whole` says that the tables hold all samples."""
@@ -86,7 +90,7 @@ class Assembly:
         if not streams:
             self._nothing()
         taster = Taster(streams, pixels=PIXELS)
-        tables = self._tables(video, audio)
+        tables = self._tables(video, audio) if self._state.whole else None
         if tables is not None:
             taster.taste_each(self._container, streams)
             pictures, reaches = tables
@@ -157,14 +161,14 @@ class Assembly:
 
     def _tables(
         self, video: VideoStream | None, audio: Sequence[AudioStream]
-    ) -> tuple[Pictures | None, dict[int, tuple[Fraction, Fraction]]] | None:
-        """Index the tracks by the file's tables; None where it has none that can tell."""
+    ) -> tuple[Pictures | None, dict[int, tuple[Fraction, Fraction]]]:
+        """Index the tracks by the file's tables. Raise Untabled where they cannot tell."""
         try:
             pictures = None
             if video is not None:
                 track = self._state.table(video)
                 if track is None:
-                    return None
+                    raise Untabled
                 found = tabled.video(track, self._state.path, codec=video.codec_context.codec.canonical_name)
                 pictures = Pictures(index=found.index, end=found.end)
                 if found.lost:
@@ -174,11 +178,11 @@ class Assembly:
             reaches = {}
             for stream in audio:
                 track = self._state.table(stream)
-                if track is None or not track.simple:
-                    return None
+                if track is None:
+                    raise Untabled
                 reaches[stream.index] = tabled.reach(track, self._state.size)
-        except BadBoxes:
-            return None
+        except BadBoxes as error:
+            raise Untabled from error
         return pictures, reaches
 
     def _scan(

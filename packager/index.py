@@ -70,6 +70,13 @@ class Index:
         return cls(time_base=base, times=times, keyframes=keyframes, complete=bool(complete))
 
 
+def distinct(times: Ticks) -> Ticks:
+    """Return the values sorted, each once; made for what is nearly sorted already."""
+    ordered = np.sort(times, kind="stable")
+    kept: Ticks = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return kept
+
+
 def closed(pts: Ticks, key: Flags) -> Flags:
     """Say which key samples, in decode order, part the table cleanly.
 

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from packager.index import Index, closed
+from packager.index import Index, closed, distinct
 from packager.nal import has_nal, is_idr, length_size
 
 _HEAD = 64 * 1024
@@ -101,8 +101,8 @@ def table(seen: Scan, time_base: Fraction) -> Index:
     marks = closed(pts, key) & shown if not seen.decode_times else np.zeros(len(pts), dtype=np.bool_)
     return Index(
         time_base=time_base,
-        times=np.unique(pts[shown]),
-        keyframes=np.unique(pts[marks]),
+        times=distinct(pts[shown]),
+        keyframes=distinct(pts[marks]),
         complete=seen.complete,
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from packager.boxes import find, walk
 from packager.errors import BadBoxes
-from packager.index import Flags, Index, closed
+from packager.index import Flags, Index, closed, distinct
 from packager.nal import has_nal, is_idr, length_size
 from packager.sampletable import SampleTable, Track, fragmented, parse_moov, read_moov
 
@@ -69,8 +69,8 @@ def video(track: Track, path: Path, *, codec: str) -> Tabled:
         end = max(last + 1, min(end, stop + track.shift))
     index = Index(
         time_base=Fraction(1, track.timescale),
-        times=np.unique(times[shown]),
-        keyframes=np.unique(times[marks]),
+        times=distinct(times[shown]),
+        keyframes=distinct(times[marks]),
     )
     return Tabled(index=index, end=end, lost=int(beyond.sum()), total=len(whole))
 

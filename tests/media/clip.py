@@ -177,7 +177,7 @@ class Clip:
         start, end = self.span(track)
         moved = self.offset - self.cut
         times = (Fraction(second) + moved for second in range(int(end - moved) + 1))
-        return tuple(time for time in times if start <= time < end - drawing.BEEP)
+        return tuple(time for time in times if start < time < end - drawing.BEEP)
 
     @property
     def start(self) -> Fraction:

@@ -81,14 +81,14 @@ def beeps(*, start: Fraction, seconds: Fraction, rate: int, tone: int = 1000, lo
     """Return `seconds` of mono sound heard from `start` on, with a beep at each whole second.
 
     The first sample of a beep is exactly at its second (or, where `start` is no multiple of a sample, the
-    first sample not before it).
+    first sample not before it). A second that is the very start has none: an encoder's first frame smears it.
     """
     sound = np.zeros(int(seconds * rate), np.float32)
     length = int(BEEP * rate)
     wave = (loud * np.sin(2 * np.pi * tone * np.arange(length) / rate)).astype(np.float32)
     for second in range(int(start), int(start + seconds) + 1):
         first = -int(-(second - start) * rate // 1)
-        if first >= 0:
+        if first > 0:
             piece = wave[: max(0, len(sound) - first)]
             sound[first : first + len(piece)] = piece
     return sound

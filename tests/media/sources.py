@@ -20,11 +20,13 @@ Erste Zeile
 00:00:04,000 --> 00:00:06,000
 Zweite <i>Zeile</i>
 """
-BT2020 = ("-color_primaries", "bt2020", "-colorspace", "bt2020nc", "-color_range", "tv")
+BT2020 = "format=yuv420p10le,setparams=range=tv:color_primaries=bt2020:colorspace=bt2020nc:color_trc="
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le", "-tag:v", "hvc1")
 X265 = "log-level=error:keyint=50:min-keyint=50:scenecut=0:bframes=2:open-gop=0:pools=2"
 MIXED = pieces(30, (60, 3000), (48, 3750), (20, 9000), (60, 3000), (1, 180000), (60, 3000))
 LATE = Fraction(3, 2)
+# What a decoder drops at the front of an MP3 keeps its time: the sound begins after it.
+MP3_START = Fraction(1105, 48000)
 # The muxer begins at 1.4 s, and two frames later for the two B-frames, whose decode times would be negative.
 TS_START = Fraction(7, 5) + 2 / NTSC
 
@@ -97,20 +99,15 @@ def _pictures() -> list[Clip]:
             "hdr10",
             codec="hevc",
             white=180,
-            video=(
-                *HEVC,
-                *BT2020,
-                "-color_trc",
-                "smpte2084",
-                "-x265-params",
-                f"{X265}:{hdr}:max-cll=1000,400",
-            ),
+            filters=f"{BT2020}smpte2084",
+            video=(*HEVC, "-x265-params", f"{X265}:{hdr}:max-cll=1000,400"),
         ),
         _plain(
             "hlg",
             codec="hevc",
             white=200,
-            video=(*HEVC, *BT2020, "-color_trc", "arib-std-b67", "-x265-params", X265),
+            filters=f"{BT2020}arib-std-b67",
+            video=(*HEVC, "-x265-params", X265),
         ),
         _plain(
             "interlaced",
@@ -143,12 +140,18 @@ def _sounds() -> list[Clip]:
         _plain("languages", sounds=languages),
         _plain("video_only", sounds=()),
         Clip(name="audio_m4a", suffix=".m4a"),
-        Clip(name="audio_mp3", suffix=".mp3", sounds=(Sound(codec=("-c:a", "libmp3lame", "-b:a", "96k")),)),
+        Clip(
+            name="audio_mp3",
+            suffix=".mp3",
+            offset=MP3_START,
+            sounds=(Sound(codec=("-c:a", "libmp3lame", "-b:a", "96k")),),
+        ),
     ]
 
 
 def _containers() -> list[Clip]:
-    opus, mp3 = ("-c:a", "libopus", "-b:a", "64k"), ("-c:a", "libmp3lame", "-b:a", "96k")
+    # Not MP3 in AVI: its encoder delay, which AVI cannot say, makes the muxer repeat a picture.
+    opus, pcm = ("-c:a", "libopus", "-b:a", "64k"), ("-c:a", "pcm_s16le")
     vp9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "50")
     return [
         _plain("text_srt", suffix=".mkv", tick=MS, text=TEXT, text_codec="srt"),
@@ -158,7 +161,7 @@ def _containers() -> list[Clip]:
             suffix=".avi",
             codec="mpeg4",
             video=("-c:v", "mpeg4", "-vtag", "XVID", "-q:v", "3", "-g", "50"),
-            sounds=(Sound(codec=mp3),),
+            sounds=(Sound(codec=pcm),),
         ),
         _plain("webm", suffix=".webm", tick=MS, codec="vp9", video=vp9, sounds=(Sound(codec=opus),)),
         _plain(
@@ -167,7 +170,7 @@ def _containers() -> list[Clip]:
             codec="prores",
             timing=constant(25, 6),
             video=("-c:v", "prores_ks", "-profile:v", "0", "-pix_fmt", "yuv422p10le"),
-            sounds=(Sound(codec=("-c:a", "pcm_s16le")),),
+            sounds=(Sound(codec=pcm),),
         ),
     ]
 

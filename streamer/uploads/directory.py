@@ -1,0 +1,237 @@
+"""Keep uploads in a directory of this machine: the Inbox of a single process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from streamer.uploads.disk import Appender, read_span, write_record
+from streamer.uploads.errors import (
+    InvalidUpload,
+    NoSuchUpload,
+    NotWritable,
+    OffsetMismatch,
+    Superseded,
+    UploadBusy,
+)
+from streamer.uploads.flow import Flow, Pace, Slot
+from streamer.uploads.folder import Folder
+from streamer.uploads.metadata import Checksum
+from streamer.uploads.upload import Upload
+
+_T = TypeVar("_T")
+
+BUSY_SECONDS = 20.0
+
+
+class DiskInbox:
+    """An Inbox in the directory `root`, which belongs to one process.
+
+    `reserve` bytes of the disk stay free. Blocking calls run in `executor`, None being the loop's own.
+    """
+
+    def __init__(
+        self, root: Path, *, reserve: int = 0, pace: Pace | None = None, executor: Executor | None = None
+    ) -> None:
+        """Take the directory, which is made when first used."""
+        self._folder = Folder(root)
+        self._reserve = reserve
+        self._pace = pace or Pace()
+        self._executor = executor
+        self._slots: dict[str, Slot] = {}
+        self._loading = asyncio.Lock()
+        self._loaded = False
+
+    async def create(self, upload: Upload) -> Upload:
+        """Begin an upload with offset 0. Raise NoRoom, NotDurable."""
+        await self._load()
+        await self._call(self._folder.create, upload)
+        self._slots[upload.id] = Slot(upload=upload, generation=upload.generation, readable=0)
+        return upload
+
+    async def state(self, upload_id: str) -> Upload:
+        """Return what is known of the upload."""
+        return (await self._slot(upload_id)).upload
+
+    async def claim(self, upload_id: str) -> Upload:
+        """Stop the present writer, wait until it is settled, and return the upload. Raise UploadBusy."""
+        slot = await self._slot(upload_id)
+        generation = slot.fence()
+        async with self._locked(slot):
+            return replace(slot.upload, generation=generation)
+
+    async def append(
+        self,
+        upload: Upload,
+        offset: int,
+        chunks: AsyncIterator[bytes],
+        *,
+        limit: int,
+        length: int | None = None,
+        checksum: Checksum | None = None,
+        expires: int | None = None,
+    ) -> Upload:
+        """Append chunks at the offset and return the upload with its new acknowledged offset. See Inbox."""
+        slot = await self._slot(upload.id)
+        async with self._locked(slot):
+            if slot.generation != upload.generation:
+                raise Superseded("A newer request goes on with this upload.")
+            if slot.upload.delivered or slot.upload.abandoned:
+                raise NotWritable("The upload takes no more bytes.")
+            if slot.upload.offset != offset:
+                raise OffsetMismatch("The upload goes on at another offset.", offset=slot.upload.offset)
+            if length is not None:
+                await self._settle_length(slot, length)
+            await self._reconcile(slot)
+            algorithm = checksum.algorithm if checksum is not None else ""
+            appender = await self._call(
+                lambda: Appender(self.path(upload.id), offset, reserve=self._reserve, algorithm=algorithm)
+            )
+            flow = Flow(
+                slot,
+                appender,
+                record=self._folder.record_of(upload.id),
+                limit=limit,
+                pace=self._pace,
+                executor=self._executor,
+                checksum=checksum,
+                expires=expires,
+            )
+            try:
+                await flow.run(chunks)
+            finally:
+                slot.readable = slot.upload.offset
+                await self._call(appender.close)
+            return slot.upload
+
+    async def update(self, upload_id: str, **changes: Any) -> Upload:
+        """Change fields of the record, durably. Raise NoRoom, NotDurable, UploadBusy."""
+        slot = await self._slot(upload_id)
+        async with self._locked(slot):
+            return await self._change(slot, **changes)
+
+    async def hand_over(self, upload_id: str, give: Callable[[Upload, Path], Awaitable[None]]) -> Upload:
+        """Give the sealed bytes away once, and mark them as delivered."""
+        slot = await self._slot(upload_id)
+        async with self._locked(slot):
+            if slot.upload.delivered:
+                return slot.upload
+            await give(slot.upload, self.path(upload_id))
+            return await self._change(slot, delivered=True)
+
+    async def read(self, upload_id: str, start: int, stop: int) -> bytes:
+        """Return received bytes start to stop (excluded), fewer where they have not come yet."""
+        slot = await self._slot(upload_id)
+        stop = min(stop, slot.readable)
+        if start >= stop:
+            return b""
+        return await self._call(read_span, self.path(upload_id), start, stop)
+
+    async def size(self, upload_id: str) -> int:
+        """Return how many bytes can be read."""
+        return (await self._slot(upload_id)).readable
+
+    async def seal(self, upload_id: str) -> Path:
+        """Close the upload at its present offset, and return its file."""
+        slot = await self._slot(upload_id)
+        async with self._locked(slot):
+            if slot.upload.length != slot.upload.offset:
+                await self._change(slot, length=slot.upload.offset)
+        return self.path(upload_id)
+
+    def path(self, upload_id: str) -> Path:
+        """Return the file that holds the bytes. Raise NoSuchUpload for what is no id."""
+        return self._folder.bytes_of(upload_id)
+
+    async def discard(self, upload_id: str) -> None:
+        """Remove the bytes and keep the record, marked as abandoned."""
+        slot = await self._slot(upload_id)
+        slot.fence()
+        async with self._locked(slot):
+            await self._change(slot, abandoned=True)
+            await self._call(self._folder.unlink_bytes, upload_id)
+            slot.readable = 0
+
+    async def remove(self, upload_id: str) -> None:
+        """Remove bytes and record. Absence is no error. Raise NotDurable, UploadBusy."""
+        self.path(upload_id)
+        await self._load()
+        slot = self._slots.get(upload_id)
+        if slot is None:
+            return
+        slot.fence()
+        async with self._locked(slot):
+            await self._call(self._folder.unlink, upload_id)
+            del self._slots[upload_id]
+
+    async def all(self) -> tuple[Upload, ...]:
+        """Return every upload that is known, oldest first."""
+        await self._load()
+        return tuple(sorted((slot.upload for slot in self._slots.values()), key=lambda one: one.created))
+
+    async def free(self) -> int:
+        """Return the bytes that can be received before the reserve is reached."""
+        await self._load()
+        return max(0, await self._call(self._folder.free) - self._reserve)
+
+    @contextlib.asynccontextmanager
+    async def _locked(self, slot: Slot) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await slot.lock.acquire()
+        except TimeoutError as error:
+            raise UploadBusy("The upload's earlier request has not come to rest.") from error
+        try:
+            if self._slots.get(slot.upload.id) is not slot:
+                raise NoSuchUpload("There is no such upload.")
+            yield
+        finally:
+            slot.lock.release()
+
+    async def _settle_length(self, slot: Slot, length: int) -> None:
+        known = slot.upload.length
+        if known is not None and known != length:
+            raise InvalidUpload(f"The upload's length is {known} bytes and cannot change.")
+        if length < slot.upload.offset:
+            raise InvalidUpload(f"{slot.upload.offset} bytes are there already, more than Upload-Length.")
+        if known is None:
+            await self._change(slot, length=length)
+
+    async def _change(self, slot: Slot, **changes: Any) -> Upload:
+        changed = replace(slot.upload, **changes)
+        slot.doubtful = True
+        await self._call(write_record, self._folder.record_of(changed.id), changed)
+        slot.upload, slot.doubtful = changed, False
+        return changed
+
+    async def _reconcile(self, slot: Slot) -> None:
+        # After a failed checkpoint the record on disk may count bytes that are about to be cut off.
+        if slot.doubtful:
+            await self._change(slot)
+
+    async def _slot(self, upload_id: str) -> Slot:
+        await self._load()
+        slot = self._slots.get(upload_id)
+        if slot is None:
+            raise NoSuchUpload("There is no such upload.")
+        return slot
+
+    async def _load(self) -> None:
+        if self._loaded:
+            return
+        async with self._loading:
+            if self._loaded:
+                return
+            for upload, differs in await self._call(self._folder.scan):
+                self._slots[upload.id] = Slot(
+                    upload=upload, generation=upload.generation, readable=upload.offset, doubtful=differs
+                )
+            self._loaded = True
+
+    async def _call(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)

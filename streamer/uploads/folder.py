@@ -1,0 +1,91 @@
+"""Lay uploads out in a directory: `{id}` holds bytes, `{id}.json` the record. Blocking: for an executor."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from streamer.uploads.disk import failure, sync_folder, write_record
+from streamer.uploads.errors import NoSuchUpload, NotDurable
+from streamer.uploads.upload import IDENTITY, Upload, from_json
+
+log = logging.getLogger(__name__)
+
+
+class Folder:
+    """The directory of an inbox."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the directory, which `scan` makes."""
+        self.root = root
+
+    def bytes_of(self, upload_id: str) -> Path:
+        """Return the file of the bytes. Raise NoSuchUpload for what is no id."""
+        if not IDENTITY.fullmatch(upload_id):
+            raise NoSuchUpload("There is no such upload.")
+        return self.root / upload_id
+
+    def record_of(self, upload_id: str) -> Path:
+        """Return the file of the record. Raise NoSuchUpload for what is no id."""
+        return self.bytes_of(upload_id).with_suffix(".json")
+
+    def scan(self) -> list[tuple[Upload, bool]]:
+        """Return every upload, and whether its record on disk differs; sweep up what a crash left behind."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        names = {path.name for path in self.root.iterdir()}
+        found: list[tuple[Upload, bool]] = []
+        for name in sorted(names):
+            orphan = IDENTITY.fullmatch(name) and f"{name}.json" not in names
+            if orphan or name.endswith(".tmp"):
+                (self.root / name).unlink(missing_ok=True)
+            elif name.endswith(".json"):
+                found.extend(self._read(self.root / name))
+        return found
+
+    def _read(self, path: Path) -> list[tuple[Upload, bool]]:
+        try:
+            upload = from_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            log.warning("the upload record %s cannot be read: %s", path.name, error)
+            return []
+        if upload.delivered or upload.abandoned:
+            return [(upload, False)]
+        held = self.bytes_of(upload.id)
+        kept = min(upload.offset, held.stat().st_size if held.exists() else 0)
+        return [(replace(upload, offset=kept), kept != upload.offset)]
+
+    def create(self, upload: Upload) -> None:
+        """Make both files durably. Raise NoRoom, NotDurable, and FileExistsError where the id is taken."""
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(self.bytes_of(upload.id), flags, 0o600))
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise failure(error, doing="creating the upload") from error
+        try:
+            write_record(self.record_of(upload.id), upload)
+        except BaseException:
+            self.unlink(upload.id)
+            raise
+
+    def unlink(self, upload_id: str) -> None:
+        """Remove both files; absence is no error. Raise NotDurable."""
+        # The record first: bytes without one are nothing, a record without bytes would be an upload.
+        self.record_of(upload_id).unlink(missing_ok=True)
+        self.unlink_bytes(upload_id)
+
+    def unlink_bytes(self, upload_id: str) -> None:
+        """Remove the bytes; absence is no error. Raise NotDurable."""
+        self.bytes_of(upload_id).unlink(missing_ok=True)
+        try:
+            sync_folder(self.root)
+        except OSError as error:
+            raise NotDurable(f"The disk failed at removing the upload: {error.strerror}.") from error
+
+    def free(self) -> int:
+        """Return the free bytes of the disk. Raise OSError."""
+        space = os.statvfs(self.root)
+        return space.f_bavail * space.f_frsize

@@ -1,0 +1,56 @@
+/** What the server says of an asset. */
+
+export type AssetState = "uploading" | "probing" | "playable" | "complete" | "failed";
+
+export interface Rung {
+  name: string;
+  kind: string;
+  width: number;
+  height: number;
+  segments: number;
+  done: number;
+}
+
+export interface Caption {
+  language: string;
+  label: string;
+  url: string;
+}
+
+export interface Failure {
+  step: string;
+  message: string;
+  log: string[];
+}
+
+export interface Asset {
+  id: string;
+  title: string;
+  state: AssetState;
+  created: string | number;
+  duration: number | null;
+  size: number;
+  received: number;
+  playback: { hls: string; dash: string } | null;
+  poster: string | null;
+  storyboard: string | null;
+  rungs: Rung[];
+  captions: Caption[];
+  warnings: string[];
+  failure: Failure | null;
+}
+
+/** Runs of stored segment numbers, both ends included, by rendition. */
+export type Coverage = Record<string, [number, number][]>;
+
+/** Return the share 0…1 of the asset's segments that are stored. */
+export function encoded(asset: Asset): number {
+  const wanted = asset.rungs.reduce((sum, rung) => sum + rung.segments, 0);
+  const done = asset.rungs.reduce((sum, rung) => sum + rung.done, 0);
+  return wanted ? done / wanted : 0;
+}
+
+/** Return the picture heights of the video rungs, the tallest first. */
+export function heights(asset: Asset): number[] {
+  return asset.rungs.filter((rung) => rung.kind === "video").map((rung) => rung.height).sort((a, b) => b - a);
+}

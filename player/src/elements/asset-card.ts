@@ -1,0 +1,142 @@
+/** One asset of the library. */
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { type Asset, type Coverage, encoded, heights } from "../api/asset";
+import { parseStoryboard, type Tile, tileAt } from "../store/storyboard";
+import { clock, size } from "../store/words";
+import { shared } from "../styles/shared";
+import { cardStyles } from "./card.styles";
+import "./coverage-strip";
+import { bin, film, pen, replay } from "./icons";
+import { ask } from "./request";
+
+@customElement("asset-card")
+export class AssetCard extends LitElement {
+  @property({ attribute: false }) asset!: Asset;
+  @property({ attribute: false }) coverage: Coverage | undefined;
+  @state() private naming = false;
+  @state() private scrub: number | undefined;
+  @state() private tiles: readonly Tile[] | undefined;
+
+  static override styles = [
+    shared,
+    cardStyles,
+    css`
+      input {
+        flex: 1;
+        height: 30px;
+        padding: 0 8px;
+        margin-left: -8px;
+        font-weight: 600;
+      }
+      .cursor {
+        position: absolute;
+        bottom: 0;
+        left: 0;
+        height: 3px;
+        background: var(--accent, #7c9cff);
+      }
+      .scrub {
+        background-repeat: no-repeat;
+        background-color: #000;
+      }
+    `,
+  ];
+
+  private async hovered(event: PointerEvent): Promise<void> {
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    this.scrub = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    if (this.tiles || !this.asset.storyboard) return;
+    this.tiles = [];
+    const response = await fetch(this.asset.storyboard).catch(() => undefined);
+    if (response?.ok) this.tiles = parseStoryboard(await response.text(), response.url);
+  }
+
+  private picture(): TemplateResult {
+    const { poster, duration } = this.asset;
+    const tile = this.scrub !== undefined && duration ? tileAt(this.tiles ?? [], this.scrub * duration) : undefined;
+    const zoom = tile ? this.clientWidth / tile.width : 1;
+    return html`${poster ? html`<img src=${poster} alt="" loading="lazy" />` : html`<span class="empty">${film}</span>`}
+    ${tile
+      ? html`<div
+            class="scrub"
+            style="zoom:${zoom};background-image:url(&quot;${tile.url}&quot;);background-position:-${tile.x}px -${tile.y}px"
+          ></div>
+          <i class="cursor" style="width:${(this.scrub ?? 0) * 100}%"></i>`
+      : nothing}`;
+  }
+
+  private badge(): TemplateResult | typeof nothing {
+    const { state: now, size: all, received } = this.asset;
+    if (now === "complete") return nothing;
+    const told = {
+      uploading: ["var(--warn)", `Upload at ${all ? Math.floor((received / all) * 100) : 0} %`, ""],
+      probing: ["var(--accent)", "Looking inside", "busy"],
+      playable: ["var(--good)", `Encoding ${Math.floor(encoded(this.asset) * 100)} %`, "busy"],
+      failed: ["var(--bad)", "Failed", ""],
+    }[now];
+    return html`<span class="badge state ${told[2]}" style="--tone:${told[0]}">${told[1]}</span>`;
+  }
+
+  private heading(): TemplateResult {
+    const { id, title, playback } = this.asset;
+    const done = (event: Event): void => {
+      if (!this.naming) return;
+      this.naming = false;
+      ask(this, { type: "rename", id, title: (event.target as HTMLInputElement).value.trim() });
+    };
+    const keys = (event: KeyboardEvent): void => {
+      if (event.key === "Enter") (event.target as HTMLInputElement).blur();
+      if (event.key === "Escape") this.naming = false;
+    };
+    if (this.naming) {
+      return html`<input class="field" aria-label="Title" maxlength="200" .value=${title} @blur=${done} @keydown=${keys} />`;
+    }
+    return html`<h3 title=${title}>${playback ? html`<a href="/watch/${id}">${title}</a>` : title}</h3>
+      <div class="tools">
+        <button class="icon" aria-label="Rename ${title}" title="Rename" @click=${() => this.rename()}>${pen}</button>
+        <button class="icon" aria-label="Delete ${title}" title="Delete" @click=${() => ask(this, { type: "delete", id })}>${bin}</button>
+      </div>`;
+  }
+
+  private rename(): void {
+    this.naming = true;
+    void this.updateComplete.then(() => this.renderRoot.querySelector("input")?.select());
+  }
+
+  private failure(): TemplateResult | typeof nothing {
+    const { id, failure } = this.asset;
+    if (!failure) return nothing;
+    return html`<div class="failure">
+      <strong>Failed while ${failure.step}</strong>
+      <p>${failure.message}</p>
+      <button class="button" @click=${() => ask(this, { type: "retry", id })}>${replay} Retry</button>
+      ${failure.log.length ? html`<details><summary>Last log lines</summary><pre>${failure.log.join("\n")}</pre></details>` : nothing}
+    </div>`;
+  }
+
+  private meta(): TemplateResult {
+    const { state: now, size: all, received, warnings } = this.asset;
+    const tallest = heights(this.asset)[0];
+    return html`<div class="meta">
+      ${now === "uploading" ? html`<span>${size(received)} of ${size(all)} · drop the file again to go on</span>` : html`<span>${size(all)}</span>`}
+      ${tallest ? html`<span>${tallest}p</span>` : nothing}
+      ${warnings.length ? html`<span class="warn" title=${warnings.join("\n")}>${warnings.length} ${warnings.length > 1 ? "warnings" : "warning"}</span>` : nothing}
+    </div>`;
+  }
+
+  override render(): TemplateResult {
+    const { id, title, duration, playback, rungs, state: now } = this.asset;
+    const inner = html`${this.picture()}${this.badge()}${duration ? html`<span class="badge length">${clock(duration)}</span>` : nothing}`;
+    return html`<article aria-label=${title}>
+      ${playback
+        ? html`<a class="frame" href="/watch/${id}" aria-label="Watch ${title}" @pointermove=${this.hovered} @pointerleave=${() => (this.scrub = undefined)}>${inner}</a>`
+        : html`<div class="frame">${inner}</div>`}
+      ${now !== "complete" && now !== "failed" && rungs.length
+        ? html`<coverage-strip .rungs=${rungs} .coverage=${this.coverage ?? {}}></coverage-strip>`
+        : nothing}
+      <div class="head">${this.heading()}</div>
+      ${now === "failed" ? this.failure() : this.meta()}
+    </article>`;
+  }
+}

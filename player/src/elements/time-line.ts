@@ -1,0 +1,189 @@
+/** The timeline: played, buffered, encoded, and the picture under the pointer. */
+import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import type { PlaybackState } from "../store/playback";
+import { clamp, type Span } from "../store/spans";
+import { type Tile, tileAt } from "../store/storyboard";
+import { clock, spoken } from "../store/words";
+import { shared } from "../styles/shared";
+import { ask } from "./request";
+
+@customElement("time-line")
+export class TimeLine extends LitElement {
+  @property({ attribute: false }) state!: PlaybackState;
+  @property({ attribute: false }) tiles: readonly Tile[] = [];
+  /** Encoded stretches as fractions 0…1; undefined where everything is there. */
+  @property({ attribute: false }) coverage: readonly Span[] | undefined;
+  /** The fraction 0…1 that has been uploaded; nothing behind it can be sought. */
+  @property({ type: Number }) reach = 1;
+  @state() private hover: number | undefined;
+  @state() private dragging: number | undefined;
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+        position: relative;
+        height: 22px;
+        cursor: pointer;
+        touch-action: none;
+        outline-offset: 0;
+        border-radius: 6px;
+      }
+      .rail {
+        position: absolute;
+        inset: 9px 0;
+        border-radius: 2px;
+        background: rgb(255 255 255 / 22%);
+        overflow: hidden;
+        transition: inset 0.12s;
+      }
+      :host(:hover) .rail,
+      :host([dragging]) .rail {
+        inset: 8px 0;
+        border-radius: 3px;
+      }
+      .rail i {
+        position: absolute;
+        top: 0;
+        bottom: 0;
+      }
+      .encoded {
+        background: rgb(87 211 160 / 30%);
+      }
+      .buffered {
+        background: rgb(255 255 255 / 34%);
+      }
+      .played {
+        left: 0;
+        background: var(--accent, #7c9cff);
+      }
+      .unreached {
+        right: 0;
+        background: repeating-linear-gradient(115deg, rgb(0 0 0 / 55%) 0 4px, transparent 4px 8px);
+      }
+      .knob {
+        position: absolute;
+        top: 50%;
+        width: 14px;
+        height: 14px;
+        margin: -7px;
+        border-radius: 50%;
+        background: #fff;
+        box-shadow: 0 1px 4px rgb(0 0 0 / 50%);
+        transform: scale(0);
+        transition: transform 0.12s;
+      }
+      :host(:hover) .knob,
+      :host(:focus-visible) .knob,
+      :host([dragging]) .knob {
+        transform: scale(1);
+      }
+      .preview {
+        position: absolute;
+        bottom: 28px;
+        transform: translateX(-50%);
+        pointer-events: none;
+        text-align: center;
+        font: 600 12.5px/1 var(--font, system-ui);
+        font-variant-numeric: tabular-nums;
+        text-shadow: 0 1px 3px #000;
+      }
+      .picture {
+        margin-bottom: 8px;
+        border-radius: 8px;
+        border: 2px solid rgb(255 255 255 / 90%);
+        background-color: #000;
+        background-repeat: no-repeat;
+        box-shadow: 0 8px 24px rgb(0 0 0 / 60%);
+      }
+    `,
+  ];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.tabIndex = 0;
+    this.role = "slider";
+    this.ariaLabel = "Seek";
+    this.addEventListener("pointerdown", this.down);
+    this.addEventListener("pointermove", this.move);
+    this.addEventListener("pointerup", this.up);
+    this.addEventListener("pointercancel", this.up);
+    this.addEventListener("pointerleave", this.leave);
+  }
+
+  private get length(): number {
+    const { duration } = this.state;
+    return Number.isFinite(duration) && duration > 0 ? duration : 0;
+  }
+
+  private timeAt(event: PointerEvent): number {
+    const box = this.getBoundingClientRect();
+    return clamp((event.clientX - box.left) / box.width, 0, this.reach) * this.length;
+  }
+
+  private readonly down = (event: PointerEvent): void => {
+    if (event.button !== 0 || !this.length) return;
+    this.setPointerCapture(event.pointerId);
+    this.dragging = this.timeAt(event);
+    this.toggleAttribute("dragging", true);
+    ask(this, { type: "seek", to: this.dragging });
+  };
+
+  private readonly move = (event: PointerEvent): void => {
+    this.hover = this.timeAt(event);
+    if (this.dragging !== undefined) this.dragging = this.hover;
+  };
+
+  private readonly up = (): void => {
+    if (this.dragging !== undefined) ask(this, { type: "seek", to: this.dragging });
+    this.dragging = undefined;
+    this.toggleAttribute("dragging", false);
+  };
+
+  private readonly leave = (): void => {
+    this.hover = undefined;
+  };
+
+  override updated(): void {
+    const { time } = this.state;
+    this.ariaValueMin = "0";
+    this.ariaValueMax = String(Math.floor(this.length));
+    this.ariaValueNow = String(Math.floor(time));
+    this.ariaValueText = `${spoken(time)} of ${spoken(this.length)}`;
+  }
+
+  private preview(time: number): TemplateResult {
+    const tile = tileAt(this.tiles, time);
+    const scale = tile ? Math.min(1, 176 / Math.max(tile.width, tile.height * 1.78)) : 1;
+    const half = tile ? (tile.width * scale) / 2 + 4 : 24;
+    const at = this.length ? time / this.length : 0;
+    // Scaled by zoom, so that neither the sheet's size nor its number of columns has to be known.
+    const picture = tile
+      ? html`<div
+          class="picture"
+          style="width:${tile.width}px;height:${tile.height}px;zoom:${scale};background-image:url(&quot;${tile.url}&quot;);background-position:-${tile.x}px -${tile.y}px"
+        ></div>`
+      : nothing;
+    return html`<div class="preview" style="left:clamp(${half}px, ${at * 100}%, calc(100% - ${half}px))">
+      ${picture}${clock(time)}
+    </div>`;
+  }
+
+  override render(): TemplateResult {
+    const length = this.length;
+    const time = this.dragging ?? this.state.time;
+    const share = length ? clamp(time / length, 0, 1) * 100 : 0;
+    const bar = (kind: string, start: number, end: number): TemplateResult =>
+      html`<i class=${kind} style="left:${start * 100}%;width:${(end - start) * 100}%"></i>`;
+    return html`<div class="rail">
+        ${this.coverage?.map(([start, end]) => bar("encoded", start, end))}
+        ${length ? this.state.buffered.map(([start, end]) => bar("buffered", start / length, end / length)) : nothing}
+        ${this.reach < 1 ? html`<i class="unreached" style="left:${this.reach * 100}%"></i>` : nothing}
+        <i class="played" style="width:${share}%"></i>
+      </div>
+      <div class="knob" style="left:${share}%"></div>
+      ${this.hover !== undefined && length ? this.preview(this.hover) : nothing}`;
+  }
+}

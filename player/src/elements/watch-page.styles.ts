@@ -1,0 +1,232 @@
+/** The look of the watch page. */
+import { css } from "lit";
+
+export const watchStyles = css`
+  :host {
+    display: block;
+  }
+  header {
+    display: flex;
+    align-items: center;
+    height: 56px;
+    padding: 0 24px;
+    max-width: 1280px;
+    margin: 0 auto;
+  }
+  .brand {
+    display: inline-flex;
+    align-items: center;
+    gap: 8px;
+    font-weight: 600;
+    font-size: 14px;
+    color: var(--dim);
+    text-decoration: none;
+    border-radius: 6px;
+  }
+  .brand:hover {
+    color: var(--text);
+  }
+  .brand svg {
+    font-size: 18px;
+  }
+  main {
+    max-width: 1280px;
+    margin: 0 auto;
+    padding: 16px 24px 64px;
+  }
+  .picture {
+    display: block;
+    aspect-ratio: 16 / 9;
+    max-height: calc(100vh - 190px);
+    width: 100%;
+  }
+  .wait {
+    display: grid;
+    place-items: center;
+    position: relative;
+    overflow: hidden;
+    border-radius: var(--radius);
+    background: #000;
+    text-align: center;
+  }
+  .wait img {
+    position: absolute;
+    inset: 0;
+    width: 100%;
+    height: 100%;
+    object-fit: cover;
+    filter: blur(18px) brightness(0.45);
+    transform: scale(1.08);
+  }
+  .wait div {
+    position: relative;
+    padding: 20px;
+    max-width: 520px;
+  }
+  .wait h2 {
+    margin: 0 0 4px;
+    font-size: 20px;
+  }
+  .wait p {
+    margin: 0;
+    color: var(--dim);
+    font-variant-numeric: tabular-nums;
+  }
+  .wait .button {
+    margin-top: 16px;
+  }
+  .wait pre {
+    text-align: left;
+    max-height: 160px;
+    overflow: auto;
+    font-size: 12px;
+    white-space: pre-wrap;
+    color: var(--dim);
+  }
+  progress {
+    appearance: none;
+    width: 280px;
+    height: 5px;
+    margin: 16px 0 8px;
+    border: 0;
+    border-radius: 3px;
+    overflow: hidden;
+    background: rgb(255 255 255 / 14%);
+  }
+  progress::-webkit-progress-bar {
+    background: rgb(255 255 255 / 14%);
+  }
+  progress::-webkit-progress-value {
+    background: var(--accent);
+    transition: width 0.3s;
+  }
+  progress::-moz-progress-bar {
+    background: var(--accent);
+  }
+  .head {
+    display: flex;
+    align-items: flex-start;
+    gap: 16px;
+    margin-top: 18px;
+  }
+  .head > div:first-child {
+    flex: 1;
+    min-width: 0;
+  }
+  h1 {
+    margin: 0;
+    font-size: 22px;
+    line-height: 1.3;
+    letter-spacing: -0.01em;
+    overflow-wrap: anywhere;
+  }
+  .facts {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 4px 14px;
+    margin: 6px 0 0;
+    font-size: 13.5px;
+    color: var(--dim);
+    font-variant-numeric: tabular-nums;
+  }
+  .actions {
+    display: flex;
+    gap: 8px;
+    flex-wrap: wrap;
+  }
+  details {
+    margin-top: 20px;
+    border-radius: var(--radius);
+    background: var(--surface);
+    border: 1px solid var(--line);
+  }
+  summary {
+    padding: 12px 16px;
+    font-weight: 600;
+    font-size: 14px;
+    cursor: pointer;
+    border-radius: var(--radius);
+  }
+  .panel {
+    display: grid;
+    gap: 24px;
+    grid-template-columns: repeat(auto-fit, minmax(280px, 1fr));
+    padding: 4px 16px 18px;
+  }
+  h3 {
+    margin: 0 0 6px;
+    font-size: 13px;
+    font-weight: 600;
+    color: var(--dim);
+  }
+  ul {
+    list-style: none;
+    margin: 0 0 10px;
+    padding: 0;
+    font-size: 14px;
+  }
+  li {
+    display: flex;
+    align-items: center;
+    justify-content: space-between;
+  }
+  .warn {
+    color: var(--warn);
+  }
+  form {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 8px;
+  }
+  form .field {
+    width: 84px;
+    flex: 1;
+  }
+  form input[type="file"] {
+    display: none;
+  }
+  .said {
+    position: fixed;
+    left: 50%;
+    bottom: 24px;
+    transform: translateX(-50%);
+    padding: 9px 18px;
+    border-radius: 999px;
+    background: #262b36;
+    border: 1px solid #3a4150;
+    font-size: 14px;
+    z-index: 10;
+    animation: said 3.4s forwards;
+  }
+  @keyframes said {
+    0%,
+    100% {
+      opacity: 0;
+    }
+    6%,
+    90% {
+      opacity: 1;
+    }
+  }
+  .share-menu a {
+    font-size: 14px;
+  }
+  @media (max-width: 640px) {
+    header,
+    main {
+      padding-inline: 0;
+    }
+    header {
+      padding-inline: 16px;
+    }
+    main > :not(.picture) {
+      margin-inline: 16px;
+    }
+    .picture {
+      --player-radius: 0;
+    }
+    .head {
+      flex-direction: column;
+    }
+  }
+`;

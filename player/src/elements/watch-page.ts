@@ -1,0 +1,151 @@
+/** The watch page: the picture, what it is called, and how far its encoding has come. */
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+import { Api } from "../api/client";
+import { type Asset, encoded, heights } from "../api/asset";
+import { ControlClient } from "../channel/client";
+import { SocketTransport } from "../channel/transport";
+import { Follow } from "../store/follow";
+import { encodedSpans, uploadedReach, Watching, type WatchRequest } from "../store/watching";
+import { bitrate, clock, parseTime, size } from "../store/words";
+import { shared } from "../styles/shared";
+import "./asset-details";
+import { back, replay, share } from "./icons";
+import type { RequestEvent } from "./request";
+import type { StreamPlayer } from "./stream-player";
+import "./stream-player";
+import { watchStyles } from "./watch-page.styles";
+
+/** `src`, `poster` and `storyboard` come with the page where the server knows them, so that nothing waits for the API. */
+@customElement("watch-page")
+export class WatchPage extends LitElement {
+  @property() asset = "";
+  @property() heading = "";
+  @property() src = "";
+  @property() poster = "";
+  @property() storyboard = "";
+  @query("stream-player") player!: StreamPlayer | null;
+  @state() private shared = 0;
+  private readonly control = new ControlClient(new SocketTransport());
+  private watching!: Watching;
+  private follow!: Follow<ReturnType<Watching["store"]["getState"]>, WatchRequest>;
+  private readonly begunAt = startOf(location.search);
+
+  static override styles = [shared, watchStyles];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (this.watching) return;
+    this.watching = new Watching(this.asset, new Api(), this.control);
+    this.follow = new Follow(this, this.watching.store);
+    this.watching.begin();
+    addEventListener("online", () => this.control.wake());
+  }
+
+  override updated(changed: PropertyValues): void {
+    const title = this.follow.state.asset?.title;
+    if (title && !changed.has("heading")) document.title = `${title} · streamer`;
+  }
+
+  private send(request: WatchRequest): void {
+    this.watching.store.dispatch(request);
+  }
+
+  /** Copy this page's address, starting at the present second. */
+  private async copy(): Promise<void> {
+    const seconds = Math.floor(this.player?.snapshot()?.time ?? 0);
+    const address = new URL(`/watch/${this.asset}`, location.href);
+    if (seconds > 0) address.searchParams.set("t", String(seconds));
+    try {
+      await navigator.clipboard.writeText(address.href);
+      this.send({ type: "say", text: seconds ? `Link copied, starting at ${clock(seconds)}` : "Link copied" });
+    } catch {
+      this.send({ type: "say", text: address.href });
+    }
+    this.shared += 1;
+  }
+
+  private waiting(asset: Asset | null): TemplateResult {
+    const { gone, rate } = this.follow.state;
+    const poster = asset?.poster ?? this.poster;
+    const picture = poster ? html`<img src=${poster} alt="" />` : nothing;
+    if (gone) {
+      return html`<div class="picture wait"><div>
+        <h2>This video is not here</h2><p>It may have been deleted, or the address is wrong.</p>
+        <a class="button" href="/">${back} To the library</a>
+      </div></div>`;
+    }
+    if (asset?.state === "failed") {
+      return html`<div class="picture wait">${picture}<div role="alert">
+        <h2>Failed while ${asset.failure?.step ?? "preparing"}</h2><p>${asset.failure?.message}</p>
+        ${asset.failure?.log.length ? html`<pre>${asset.failure.log.join("\n")}</pre>` : nothing}
+        <button class="button main" @click=${() => this.send({ type: "retryAsset" })}>${replay} Retry</button>
+      </div></div>`;
+    }
+    if (!asset) return html`<div class="picture wait">${picture}</div>`;
+    const uploading = asset.state === "uploading";
+    const share = uploading ? (asset.size ? asset.received / asset.size : 0) : encoded(asset);
+    return html`<div class="picture wait">${picture}<div role="status">
+      <h2>${uploading ? "Uploading" : "Getting ready"}</h2>
+      <p>It starts by itself as soon as it can be played.</p>
+      <progress max="1" .value=${share} aria-label="Progress"></progress>
+      <p>${uploading ? `${size(asset.received)} of ${size(asset.size)}` : rate ? `${rate} frames a second` : "Looking inside the file"}</p>
+    </div></div>`;
+  }
+
+  private facts(asset: Asset): TemplateResult {
+    const tallest = heights(asset)[0];
+    const average = asset.duration ? (asset.size * 8) / asset.duration : 0;
+    return html`<div class="facts">
+      ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}
+      ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
+      <span>${size(asset.size)}${average ? ` · ${bitrate(average)} source` : ""}</span>
+      ${asset.state === "playable" ? html`<span role="status">Encoding ${Math.floor(encoded(asset) * 100)} %</span>` : nothing}
+      ${asset.warnings.map((text) => html`<span class="warn">${text}</span>`)}
+    </div>`;
+  }
+
+  override render(): TemplateResult {
+    const now = this.follow.state;
+    const { asset } = now;
+    const source = now.gone ? "" : (asset ? (asset.playback?.hls ?? "") : this.src);
+    return html`<div @streamer-request=${(event: RequestEvent<WatchRequest>) => this.send(event.request)}>
+      <header><a class="brand" href="/">${back} Library</a></header>
+      <main>
+        ${now.signedOut && !source
+          ? html`<token-form .trouble=${now.trouble}></token-form>`
+          : source
+            ? html`<stream-player
+                class="picture"
+                src=${source}
+                poster=${asset?.poster ?? this.poster}
+                storyboard=${asset?.storyboard ?? this.storyboard}
+                remember=${this.asset}
+                .start=${this.begunAt}
+                .coverage=${encodedSpans(now)}
+                .reach=${uploadedReach(asset)}
+                autoplay
+                hotkeys
+              ></stream-player>`
+            : this.waiting(asset)}
+        <div class="head">
+          <div>
+            <h1>${asset?.title ?? this.heading}</h1>
+            ${asset ? this.facts(asset) : nothing}
+          </div>
+          <div class="actions">
+            ${source ? html`<button class="button" @click=${this.copy}>${share} Share at this time</button>` : nothing}
+          </div>
+        </div>
+        ${asset && !now.gone && !now.signedOut ? html`<asset-details .asset=${asset} .coverage=${now.coverage}></asset-details>` : nothing}
+      </main>
+      ${now.said ? html`<div class="said" role="status" @animationend=${() => this.send({ type: "say", text: "" })}>${now.said}</div>` : nothing}
+    </div>`;
+  }
+}
+
+/** Return the second that `?t=` asks for, undefined without it. */
+function startOf(search: string): number | undefined {
+  const seconds = parseTime(new URLSearchParams(search).get("t") ?? "");
+  return Number.isNaN(seconds) ? undefined : seconds;
+}

@@ -1,0 +1,135 @@
+/** HLS over hls.js. */
+import Hls, { type ErrorData, type HlsConfig, type MediaPlaylist } from "hls.js";
+import { type Engine, type Listener, nothing, type Track, type Trouble } from "./engine";
+
+// A segment's request is held by the server while it is being encoded, so waiting long is normal and cheaper
+// than asking again. Playlists answer at once and keep hls.js's own limits.
+const CONFIG: Partial<HlsConfig> = {
+  enableWorker: false, // fragments are CMAF already: there is nothing to transmux
+  capLevelToPlayerSize: false,
+  startFragPrefetch: true,
+  maxBufferLength: 30,
+  backBufferLength: 60,
+  abrEwmaDefaultEstimate: 2_000_000,
+  fragLoadPolicy: {
+    default: {
+      maxTimeToFirstByteMs: 30_000,
+      maxLoadTimeMs: 120_000,
+      timeoutRetry: { maxNumRetry: 8, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      errorRetry: { maxNumRetry: 8, retryDelayMs: 500, maxRetryDelayMs: 8000 },
+    },
+  },
+};
+
+const RECOVERIES = 2;
+/** A trouble this long after the last one is a new one. */
+const CALM_MS = 30_000;
+
+export class HlsEngine implements Engine {
+  readonly name = "hls.js";
+  private hls: Hls | undefined;
+  private recoveries = 0;
+  private lastTrouble = 0;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly listener: Listener,
+  ) {}
+
+  load(source: string, start: number): void {
+    this.hls?.destroy();
+    if (!Hls.isSupported()) {
+      this.listener.failed({ kind: "unsupported", message: "This browser cannot play streamed video.", detail: "" });
+      return;
+    }
+    const hls = new Hls({ ...CONFIG, startPosition: start });
+    hls.subtitleDisplay = false; // cues are drawn above the controls, by us
+    this.hls = hls;
+    this.listener.changed(nothing);
+    for (const event of [
+      Hls.Events.MANIFEST_PARSED,
+      Hls.Events.LEVEL_SWITCHED,
+      Hls.Events.LEVELS_UPDATED,
+      Hls.Events.FRAG_BUFFERED,
+      Hls.Events.AUDIO_TRACKS_UPDATED,
+      Hls.Events.AUDIO_TRACK_SWITCHED,
+      Hls.Events.SUBTITLE_TRACKS_UPDATED,
+      Hls.Events.SUBTITLE_TRACK_SWITCH,
+    ] as const) {
+      hls.on(event, () => this.tell());
+    }
+    hls.on(Hls.Events.ERROR, (_, data) => this.failed(data));
+    hls.loadSource(source);
+    hls.attachMedia(this.video);
+  }
+
+  setLevel(index: number): void {
+    if (!this.hls) return;
+    // nextLevel drops what lies ahead but keeps the picture going, so a choice is seen within a segment.
+    this.hls.nextLevel = index;
+    this.tell();
+  }
+
+  setAudio(index: number): void {
+    if (this.hls) this.hls.audioTrack = index;
+  }
+
+  setText(index: number): void {
+    if (!this.hls) return;
+    this.hls.subtitleTrack = index;
+    this.tell();
+  }
+
+  destroy(): void {
+    this.hls?.destroy();
+    this.hls = undefined;
+  }
+
+  private tell(): void {
+    const hls = this.hls;
+    if (!hls) return;
+    const tracks = (list: MediaPlaylist[]): Track[] => list.map(({ name, lang }) => ({ label: name, language: lang ?? "" }));
+    this.listener.changed({
+      levels: hls.levels.map(({ width, height, bitrate, frameRate }) => ({ width, height, bitrate, frameRate })),
+      level: hls.autoLevelEnabled ? -1 : hls.manualLevel,
+      shown: hls.currentLevel,
+      bandwidth: hls.bandwidthEstimate || 0,
+      audioTracks: tracks(hls.audioTracks),
+      audioTrack: hls.audioTrack,
+      textTracks: tracks(hls.subtitleTracks),
+      textTrack: hls.subtitleTrack,
+    });
+  }
+
+  private failed(data: ErrorData): void {
+    const hls = this.hls;
+    if (!data.fatal || !hls) return;
+    const now = performance.now();
+    if (now - this.lastTrouble > CALM_MS) this.recoveries = 0;
+    this.lastTrouble = now;
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.recoveries < RECOVERIES) {
+      this.recoveries += 1;
+      hls.recoverMediaError();
+      return;
+    }
+    this.listener.failed(trouble(data));
+  }
+}
+
+function trouble(data: ErrorData): Trouble {
+  const status = data.response?.code;
+  const detail = [data.details, status ? `HTTP ${status}` : "", data.error?.message ?? ""].filter(Boolean).join(" · ");
+  if (status === 401 || status === 403) {
+    return { kind: "refused", message: "You may not watch this video.", detail };
+  }
+  if (status === 404 || status === 410) {
+    return { kind: "network", message: "This video is no longer here.", detail };
+  }
+  if (data.type === Hls.ErrorTypes.NETWORK_ERROR) {
+    return { kind: "network", message: "The connection to the server is lost.", detail };
+  }
+  if (data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) {
+    return { kind: "unsupported", message: "This browser cannot decode the video.", detail };
+  }
+  return { kind: "media", message: "The video could not be played.", detail };
+}

@@ -1,0 +1,3 @@
+/** Entry of the library page. */
+import "../styles/base.css";
+import "../elements/library-page";

@@ -84,7 +84,8 @@ def guarded(handler: Handler, *, allow_origin: str) -> Handler:
         try:
             response = await handler(request)
         except ConnectionError:
-            raise
+            # Nobody is there to read this; raising would put a lost connection into the log as an error.
+            response = response_of(Problem("upload-cut-off", "The connection was lost", 400))
         except Exception as error:
             if isinstance(error, web.HTTPException) and error.status < 400:
                 raise

@@ -22,7 +22,7 @@ from streamer.uploads.upload import Upload
 
 BATCH_BYTES = 2 << 20
 BATCH_CHUNKS = 512  # below IOV_MAX
-BATCH_SECONDS = 0.25
+BATCH_SECONDS = 0.25  # a batch that does not fill is written after so long
 IDLE_BYTES = 1024  # a sender that needs longer than the idle time for these counts as silent
 GIVE_BACK = 64 << 10  # freed on a full disk, so that the record of what was received can be written
 
@@ -84,6 +84,7 @@ class Flow:
         self._size = 0
         self._taken = appender.end
         self._job: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._failure: NoRoom | NotDurable | None = None
         self._broken = False
         self._loop = asyncio.get_running_loop()
@@ -103,16 +104,16 @@ class Flow:
         # Fill the batch; False at the end of the chunks. One timer serves silence and fencing.
         if self._slot.generation != self._generation:
             raise Superseded("A newer request goes on with this upload.")
-        started = moved = self._loop.time()
+        moved = self._loop.time()
         fresh = 0
         try:
             async with asyncio.timeout(self._pace.idle_seconds) as gate:
                 self._slot.gate = gate
                 async for chunk in chunks:
                     self._take(chunk)
-                    now = self._loop.time()
-                    if self._full() or now - started >= BATCH_SECONDS:
+                    if self._size >= BATCH_BYTES or len(self._batch) >= BATCH_CHUNKS:
                         return True
+                    now = self._loop.time()
                     fresh += len(chunk)
                     if fresh >= IDLE_BYTES and now - moved >= self._pace.idle_seconds / 8:
                         fresh, moved = 0, now
@@ -134,24 +135,42 @@ class Flow:
         self._taken += len(chunk)
         self._size += len(chunk)
         self._batch.append(chunk)
-
-    def _full(self) -> bool:
-        return self._size >= BATCH_BYTES or len(self._batch) >= BATCH_CHUNKS
+        if self._timer is None:
+            self._timer = self._loop.call_later(BATCH_SECONDS, self._overdue)
 
     async def _flush(self) -> None:
         # Hand the batch to a thread, after the one before it is through: at most two are in memory.
         await self._rest()
+        self._start()
+
+    def _start(self) -> None:
         batch, self._batch, self._size = self._batch, [], 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if batch:
             self._job = self._loop.run_in_executor(self._executor, self._write, batch)
 
+    def _drop(self) -> None:
+        self._batch, self._size = [], 0
+        self._start()
+
+    def _overdue(self) -> None:
+        # A slow sender's batch does not wait until it is full.
+        self._timer = None
+        if self._job is None or self._job.done():
+            if self._failure is None:
+                self._start()
+        else:
+            self._timer = self._loop.call_later(BATCH_SECONDS, self._overdue)
+
     async def _rest(self) -> None:
         # Wait for the write under way. asyncio.wait leaves it running should this task be cancelled.
-        if self._job is not None:
-            await asyncio.wait((self._job,))
-            self._job = None
-            if self._failure is None and self._checksum is None:
-                self._slot.readable = self._appender.end
+        while self._job is not None:
+            job = self._job
+            await asyncio.wait((job,))
+            if self._job is job:
+                self._job = None
         if self._failure is not None:
             raise self._failure
 
@@ -159,6 +178,8 @@ class Flow:
         # In a thread. After a failure nothing more is written: it would leave a hole.
         try:
             self._appender.write(batch)
+            if self._checksum is None:
+                self._slot.readable = self._appender.end
             waiting = self._appender.end - self._synced_end
             late = self._loop.time() - self._synced_at >= self._pace.sync_seconds
             if waiting >= self._pace.sync_bytes or late:
@@ -172,6 +193,7 @@ class Flow:
             await self._flush()
             await self._rest()
         except (NoRoom, NotDurable):
+            self._drop()
             if not self._broken:
                 await self._loop.run_in_executor(self._executor, self._count)
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, web
 
 from streamer.uploads.errors import InvalidUpload, TooLarge, UnsupportedBody
 from streamer.uploads.intake import Answer, Describe, Once
@@ -64,7 +64,7 @@ class Form:
                 if part.name == "file":
                     _check_part(part)
                     named = title or title_of_name(part.filename or "")
-                    return await self._store(_chunks(part), title=named, length=None)
+                    return await self._store(_chunks(part, reader), title=named, length=None)
                 text = await _field(part)
                 if part.name == "title":
                     title = clean(text)
@@ -100,9 +100,11 @@ async def _field(part: BodyPartReader) -> str:
     return text.decode("utf-8", "replace")
 
 
-async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+async def _chunks(part: BodyPartReader, reader: MultipartReader) -> AsyncIterator[bytes]:
     while chunk := await part.read_chunk(CHUNK_BYTES):
         yield chunk
+    # A body that ends without its boundary looks whole; asking for the next part tells (ValueError).
+    await reader.next()
 
 
 def _id_of(document: Any) -> str:

@@ -114,7 +114,7 @@ class Reception:
         known = upload.length if upload.length is not None else length
         limit = self.settings.max_size if known is None else known
         if coming is not None and upload.offset == offset:
-            if offset + coming > limit:
+            if offset <= limit < offset + coming:
                 raise TooLarge(f"The body goes past the {limit} bytes that this upload may have.")
             await self._room(coming)
         async with contextlib.aclosing(self._watched(upload, chunks)) as watched:

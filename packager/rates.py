@@ -41,8 +41,14 @@ def nominal(times: Ticks, time_base: Fraction, hints: tuple[Fraction | None, ...
         candidates.append(near)
     candidates += [typical, mean]
     for rate in candidates:
-        if rate <= FASTEST and _follows(times, time_base, rate):
+        # One tick for the rounding of the file's times, one for the floor of the grid.
+        if rate <= FASTEST and _stray(times, time_base, rate) <= max(2, int(_SLACK / time_base)):
             return rate, False
+    # Jitter around a steady clock: no frame leaves the place of its number by a whole frame.
+    step = 1 / (near * time_base)
+    if abs(near / mean - 1) <= Fraction(1, len(times) - 1) and _stray(times, time_base, near) < step:
+        return near, True
+    typical = 1 / (_common(steps) * time_base)
     near = _nearest(typical)
     rate = near if abs(near / typical - 1) <= _NEAR else typical.limit_denominator(1001)
     return min(rate, FASTEST), True
@@ -53,13 +59,19 @@ def _nearest(rate: Fraction) -> Fraction:
     return min(STANDARD, key=lambda standard: max(standard / rate, rate / standard))
 
 
-def _follows(times: Ticks, time_base: Fraction, rate: Fraction) -> bool:
-    """Say whether all times lie on a grid of `rate`, but for the rounding to ticks."""
+def _common(steps: Ticks) -> Fraction:
+    """Return the median step, made finer than a tick by its neighbours: 33 and 34 ms are one rate."""
+    median = max(1, int(np.median(steps)))
+    alike = steps[np.abs(steps - median) <= 1]
+    return Fraction(int(alike.sum()), len(alike)) if len(alike) else Fraction(median)
+
+
+def _stray(times: Ticks, time_base: Fraction, rate: Fraction) -> int:
+    """Return how many ticks apart the times' distances from a grid of `rate` are."""
     step = 1 / (rate * time_base)
     numbers = np.arange(len(times), dtype=np.int64)
     if len(times) * step.numerator >= 1 << 62:
-        return False
+        return int(np.iinfo(np.int64).max)
     grid = numbers * step.numerator // step.denominator
     off = times - times[0] - grid
-    # One tick for the rounding of the file's times, one for the floor above.
-    return int(off.max() - off.min()) <= max(2, int(_SLACK / time_base))
+    return int(off.max() - off.min())

@@ -189,7 +189,9 @@ def _finish(stream: Any, rung: VideoRung, picture: Picture) -> Any:
     """Scale to the rung and set everything that stands in the init: format, aspect, colour."""
     matrix = "bt709" if picture.colour.matrix == "bt709" else "bt601"
     return (
-        stream.filter(
+        # HDR mastering data, captions and the like would go into the init, or nobody would look for them there
+        stream.filter("sidedata", mode="delete")
+        .filter(
             "scale",
             rung.width,
             rung.height,
@@ -318,8 +320,10 @@ def _audio_options(rung: AudioRung) -> dict[str, Any]:
 def poster(
     program: Path, source: Input, picture: Picture, *, rung: VideoRung, border: int
 ) -> tuple[str, ...]:
-    """Take one picture at a border as JPEG."""
-    shown = _open(source, _begin(picture, border))[str(picture.track)]
+    """Take one picture as JPEG: the most typical of the 24 frames from a border on."""
+    begin = _begin(picture, border)
+    shown = _open(source, begin)[str(picture.track)]
+    shown = shown.filter("trim", start_pts=int(begin / picture.time_base)).filter("thumbnail", 24)
     if picture.deinterlace:
         shown = shown.filter("bwdif", mode="send_frame")
     still = _finish(_normalise(shown, picture, [rung]), rung, picture)

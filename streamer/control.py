@@ -25,6 +25,7 @@ _SUBSCRIPTIONS = 64
 _NAME_MAX = 128
 _POLL_SECONDS = 0.05  # how often a full buffer is looked at
 _CLOSE_SECONDS = 2
+_PING = b"\x89\x00"  # RFC 6455 section 5.5.2, without a payload
 
 
 class Close(IntEnum):
@@ -45,7 +46,14 @@ class _Bad(Exception):
 class _Client:
     """One socket: its subscriptions, and a pump that writes while the socket takes."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, *, stall_seconds: float) -> None:
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        *,
+        stall_seconds: float,
+        ping_seconds: float,
+    ) -> None:
         self.socket = socket
         self.principal: Principal = request[principal_key]
         self.subscriptions: dict[str, Subscription] = {}
@@ -54,6 +62,19 @@ class _Client:
         self.closed_with: Close | None = None
         self._transport = request.transport
         self._stall_seconds = stall_seconds
+        self._ping_seconds = ping_seconds
+        self._silent = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def beat(self) -> None:
+        """Ping, and again and again; whoever leaves two pings unanswered is taken for gone."""
+        if self.misses >= 2:
+            self._silent = True
+            self.news.set()
+            return
+        self.misses += 1
+        self.write(_PING)
+        self._timer = asyncio.get_running_loop().call_later(self._ping_seconds, self.beat)
 
     def write(self, frame: bytes) -> None:
         """Write a whole frame; what the kernel does not take is buffered."""
@@ -69,6 +90,9 @@ class _Client:
             while True:
                 await self.news.wait()
                 self.news.clear()
+                if self._silent:
+                    await self.close(Close.SILENT, "no sign of life")
+                    return
                 while self._take():
                     await self._drain()
                 await self._drain()
@@ -110,6 +134,8 @@ class _Client:
             self._transport.abort()
 
     def release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         for subscription in self.subscriptions.values():
             subscription.close()
         self.subscriptions.clear()
@@ -154,17 +180,17 @@ class Control:
         """Serve one socket until either side closes. Origin and role were checked before."""
         socket = web.WebSocketResponse(max_msg_size=MESSAGE_MAX, compress=False, autoping=False, timeout=1)
         await socket.prepare(request)
-        client = _Client(socket, request, stall_seconds=self._stall_seconds)
+        client = _Client(socket, request, stall_seconds=self._stall_seconds, ping_seconds=self._ping_seconds)
         self._clients.add(client)
-        helpers = [asyncio.create_task(client.pump()), asyncio.create_task(self._ping(client))]
+        pump = asyncio.create_task(client.pump())
+        client.beat()
         try:
             await self._listen(client)
         finally:
             self._clients.discard(client)
             client.release()
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
         return socket
 
     async def _listen(self, client: _Client) -> None:
@@ -177,13 +203,6 @@ class Control:
             except _Bad as error:
                 await client.close(Close.BAD_MESSAGE, str(error))
                 return
-
-    async def _ping(self, client: _Client) -> None:
-        while client.misses < 2:
-            client.misses += 1
-            client.write(b"\x89\x00")
-            await asyncio.sleep(self._ping_seconds)
-        await client.close(Close.SILENT, "no sign of life")
 
     async def _heard(self, client: _Client, message: WSMessage) -> None:
         if message.type is WSMsgType.PING:

@@ -28,6 +28,8 @@ from streamer.session import Session
 from streamer.snapshots import Snapshots
 from streamer.tokens import Tokens
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it
+
 
 @dataclass
 class Ticking:

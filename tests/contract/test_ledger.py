@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -61,11 +62,14 @@ async def test_coverage_holds_exactly_what_was_added(back, asset, seed):
     rng = random.Random(seed)
     numbers = rng.sample(range(100), rng.randint(1, 90))
     await asyncio.gather(
-        *(back.ledger.add_segments(asset, "g1", _stored(*numbers[at : at + 7])) for at in range(0, len(numbers), 7))
+        *(
+            back.ledger.add_segments(asset, "g1", _stored(*numbers[at : at + 7]))
+            for at in range(0, len(numbers), 7)
+        )
     )
     ranges = (await back.ledger.coverage(asset, "g1"))["v360"]
     assert [n for first, last in ranges for n in range(first, last + 1)] == sorted(numbers)
-    assert all(before[1] + 1 < after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(ranges))
 
 
 async def test_a_segment_is_told_once_however_often_it_is_added(back, asset):
@@ -92,7 +96,12 @@ async def test_segments_and_runs_of_what_is_gone_are_refused(back, asset):
 
 
 async def test_the_most_urgent_is_claimed_first(back, asset):
-    for name, urgency in (("f1", Urgency.FILL), ("n1", Urgency.NOW), ("s1", Urgency.SOON), ("f2", Urgency.FILL)):
+    for name, urgency in (
+        ("f1", Urgency.FILL),
+        ("n1", Urgency.NOW),
+        ("s1", Urgency.SOON),
+        ("f2", Urgency.FILL),
+    ):
         await back.ledger.add_runs([_run(asset, name, urgency=urgency)])
         back.clock.now += 1
     assert [run.id for run in await back.ledger.claim("w", least=Urgency.NOW, limit=9)] == ["n1"]

@@ -9,7 +9,7 @@ from streamer.access import RULES, Access, Rule, is_loopback, require_token, unc
 from streamer.config import Config
 from streamer.errors import ConfigError
 from streamer.rows import Role
-from tests.backend import served
+from tests.backend import EVERYWHERE, served
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,22 @@ def test_loopback(host):
 
 @pytest.mark.parametrize(
     "host",
-    ["0.0.0.0", "::", "", "192.168.0.1", "localhost.evil.example", "127.0.0.1.evil.example", "evillocalhost", "127.1"],
+    [
+        EVERYWHERE,
+        "::",
+        "",
+        "192.168.0.1",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evillocalhost",
+        "127.1",
+    ],
 )
 def test_not_loopback(host):
     assert not is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "video.example"])
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.168.0.7", "video.example"])
 async def test_beyond_loopback_a_token_is_needed(back, host):
     config = Config(host=host)
     with pytest.raises(ConfigError, match="streamer token create"):
@@ -55,7 +64,7 @@ async def test_a_route_without_a_rule_stops_the_start(back):
     app.router.add_get("/open", handler)
     app.router.add_get("/named", handler, name="nobody-knows")
     access = Access(back.tokens, host="127.0.0.1")
-    with pytest.raises(ConfigError, match="GET /open.*GET /named"):
+    with pytest.raises(ConfigError, match=r"GET /open.*GET /named"):
         await access.check_routes(app)
 
 

@@ -37,9 +37,7 @@ async def test_an_asset_from_upload_to_complete(back):
     assert planned.duration == Fraction(1001, 125)
     for rung in planned.rungs:
         for number in range(2):
-            await back.ledger.add_segment(
-                asset.id, "g1", Stored(rendition=rung.name, number=number, size=1)
-            )
+            await back.ledger.add_segment(asset.id, "g1", Stored(rendition=rung.name, number=number, size=1))
     assert [rung.done for rung in (await back.catalog.get(asset.id)).rungs] == [2, 2]
     whole = await back.catalog.set_state(asset.id, State.COMPLETE)
     assert [rung.done for rung in whole.rungs] == [2, 2]
@@ -128,7 +126,13 @@ async def test_a_made_up_cursor_is_refused_or_harmless(back, cursor):
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [("GRÖSSE", ["Größe 100%"]), ("100%", ["Größe 100%"]), ("%", ["Größe 100%"]), ("_", []), ("film", ["Film"])],
+    [
+        ("GRÖSSE", ["Größe 100%"]),
+        ("100%", ["Größe 100%"]),
+        ("%", ["Größe 100%"]),
+        ("_", []),
+        ("film", ["Film"]),
+    ],
 )
 async def test_titles_are_searched_in_any_case_and_literally(back, query, found):
     await back.catalog.create_asset(title="Größe 100%")

@@ -48,7 +48,9 @@ async def test_resuming_gets_what_was_missed_and_nothing_else(back):
     assert again.take() == []
 
 
-@pytest.mark.parametrize(("epoch", "offset"), [("other", 3), (None, 3), ("same", None), ("same", 99), ("same", -1)])
+@pytest.mark.parametrize(
+    ("epoch", "offset"), [("other", 3), (None, 3), ("same", None), ("same", 99), ("same", -1)]
+)
 async def test_a_place_that_is_not_in_the_log_is_not_resumed(back, epoch, offset):
     for number in range(5):
         await back.channels.publish("c", "t", number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,6 @@ from streamer.errors import ConfigError
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch):
-    import os
-
     for name in list(os.environ):
         if name.startswith("STREAMER_"):
             monkeypatch.delenv(name)

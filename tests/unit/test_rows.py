@@ -42,12 +42,8 @@ def test_a_playable_asset_is_shown_with_all_its_addresses():
         "playback": {"hls": "/v/abcdefghjkmn/main.m3u8", "dash": "/v/abcdefghjkmn/main.mpd"},
         "poster": "/v/abcdefghjkmn/g1/poster.jpg",
         "storyboard": None,
-        "rungs": [
-            {"name": "v360", "kind": "video", "width": 640, "height": 360, "segments": 5, "done": 2}
-        ],
-        "captions": [
-            {"language": "en", "label": "English", "url": "/v/abcdefghjkmn/c1/text-en/0.vtt"}
-        ],
+        "rungs": [{"name": "v360", "kind": "video", "width": 640, "height": 360, "segments": 5, "done": 2}],
+        "captions": [{"language": "en", "label": "English", "url": "/v/abcdefghjkmn/c1/text-en/0.vtt"}],
         "warnings": ["cut"],
         "failure": None,
     }

@@ -1,9 +1,8 @@
-"""The composition root: makes every part, hands each what it needs, and takes them down in order. No logic."""
+"""The composition root: makes every part and hands each what it needs. No logic."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,11 +33,15 @@ from streamer.origin import Origin
 from streamer.pages import Pages
 from streamer.problems import problem_middleware
 from streamer.replays import Replays
+from streamer.rows import show, wall_clock
 from streamer.session import Session
 from streamer.shelf import Shelf
 from streamer.snapshots import Snapshots
 from streamer.tokens import Tokens
-from streamer.uploads import DiskInbox, Uploads, UploadSettings
+from streamer.uploads.directory import DiskInbox
+from streamer.uploads.intake import UploadSettings
+from streamer.uploads.reception import Reception
+from streamer.uploads.routes import routes as upload_routes
 from streamer.works import Works
 
 _PROBES = 2
@@ -51,9 +54,7 @@ class Server:
 
     app: web.Application
     catalog: Catalog
-    works: Works
-    inbox: DiskInbox
-    spawner: Spawner
+    reception: Reception
 
 
 @asynccontextmanager
@@ -89,7 +90,7 @@ async def compose(config: Config) -> AsyncIterator[Server]:
             probes=asyncio.Semaphore(_PROBES),
         )
         inbox = DiskInbox(config.data / "uploads", reserve=config.disk_reserve_bytes)
-        shelf = Shelf(catalog, ledger, store, making=lambda asset: works.making(asset))
+        shelf = Shelf(catalog, ledger, store, making=lambda asset: works.making(asset))  # noqa: PLW0108 - works comes later
         origin = Origin(store, shelf)
         stack.push_async_callback(origin.close)
 
@@ -99,15 +100,15 @@ async def compose(config: Config) -> AsyncIterator[Server]:
 
         works = Works(tools, inbox, forget=forget)
         metrics = Metrics()
-        uploads = Uploads(
-            inbox,
-            works,
-            UploadSettings(
-                max_size=config.upload_max_bytes,
-                reserve=config.disk_reserve_bytes,
-                expiry_seconds=config.upload_expiry_seconds,
-            ),
+        settings = UploadSettings(
+            max_size=config.upload_max_bytes, expiry_seconds=config.upload_expiry_seconds
         )
+        reception = Reception(inbox=inbox, intake=works, settings=settings, clock=wall_clock)
+        replays = Replays(database)
+
+        async def describe(asset: str) -> dict[str, object]:
+            return show(await catalog.get(asset))
+
         control = Control(channels, Snapshots(catalog, ledger, channels).kinds())
         access = Access(tokens, host=config.host, public_url=config.public_url)
 
@@ -119,8 +120,7 @@ async def compose(config: Config) -> AsyncIterator[Server]:
 
         metrics.collect(count)
         parts = (
-            Assets(catalog, works, Replays(database), store_of=lambda asset: Scoped(store, f"{asset}/")),
-            uploads,
+            Assets(catalog, works, replays, store_of=lambda asset: Scoped(store, asset)),
             origin,
             control,
             Session(tokens, access),
@@ -141,15 +141,17 @@ async def compose(config: Config) -> AsyncIterator[Server]:
         )
         for part in parts:
             app.add_routes(part.routes())
+        app.add_routes(upload_routes(inbox, works, settings, describe=describe, once=replays.once))
         app.on_startup.append(access.check_routes)
         app.on_shutdown.append(lambda _: control.close())
         await works.start()
         stack.push_async_callback(works.stop)
-        await uploads.start()
-        stack.push_async_callback(uploads.stop)
-        yield Server(app=app, catalog=catalog, works=works, inbox=inbox, spawner=spawner)
+        await reception.recover()
+        sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
+        stack.push_async_callback(_cancel, sweeping)
+        yield Server(app=app, catalog=catalog, reception=reception)
 
 
-def worker_count() -> int:
-    """Return how many cores there are for encodes."""
-    return os.cpu_count() or 1
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
@@ -31,15 +32,17 @@ async def doctor(config: Config) -> int:
     return 1 if failed else 0
 
 
-async def _checks(config: Config):  # type: ignore[no-untyped-def]  # noqa: ANN202
+async def _checks(config: Config) -> AsyncIterator[tuple[bool, str]]:
     yield True, f"streamer {streamer.__version__} on {os.cpu_count()} cores"
     for check in _still(config):
         yield check
     try:
         async with Spawner(find(config.ffmpeg)) as spawner:
             yield True, f"ffmpeg {await encoder_build(spawner)} at {spawner.ffmpeg}"
-            faults = await self_test(spawner)
-            yield not faults, f"sandbox: {tier()}" + (f"; {faults}" if faults else "")
+            with TemporaryDirectory() as folder:
+                faults = await self_test(spawner, Path(folder))
+            broken = f"; a child could {', '.join(faults)}" if faults else ""
+            yield not faults, f"sandbox: {tier()}{broken}"
     except (PackagingError, ServerError) as error:
         yield False, str(error)
 
@@ -53,7 +56,10 @@ def _still(config: Config) -> Iterator[tuple[bool, str]]:
     folder = config.data if config.data.exists() else config.data.parent
     free = shutil.disk_usage(folder).free
     enough = free > config.disk_reserve_bytes
-    yield enough, f"{free >> 30} GiB free for {config.data}, {config.disk_reserve_bytes >> 30} GiB are kept free"
+    yield (
+        enough,
+        f"{free >> 30} GiB free for {config.data}, {config.disk_reserve_bytes >> 30} GiB are kept free",
+    )
 
 
 def settings(config: Config) -> None:
@@ -62,8 +68,3 @@ def settings(config: Config) -> None:
     for name, field in type(config).model_fields.items():
         table.add_row(f"STREAMER_{name.upper()}", str(getattr(config, name)), field.description or "")
     Console().print(table)
-
-
-def run_doctor(config: Config) -> int:
-    """Run the checks in a loop of their own."""
-    return asyncio.run(doctor(config))

@@ -40,7 +40,9 @@ class Config(BaseSettings):
         1 << 30, ge=0, description="Free space that uploads must leave; else 507."
     )
     encode_slots: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Encodes at one time in this process."
+        default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
+        ge=1,
+        description="Encodes at one time in this process, and one more for a viewer who waits.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."

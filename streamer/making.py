@@ -157,7 +157,7 @@ class Making:
             plan,
             index,
             source=self._source,
-            store=Scoped(tools.store, f"{self.asset}/"),
+            store=Scoped(tools.store, self.asset),
             inits=tools.inits,
             sink=self._take,
         )

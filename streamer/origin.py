@@ -78,7 +78,7 @@ class Origin:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to add to an application."""
-        return [web.route("*", _PREFIX + "{id}/{tail:.*}", self.handle)]
+        return [web.route("*", _PREFIX + "{id}/{tail:.*}", self.handle, name="media")]
 
     def forget(self, asset_id: str) -> None:
         """Drop all that is held of an asset."""

@@ -57,7 +57,14 @@ class Pages:
         shown = show(asset, log=False)
         ready = asset.state in {State.PLAYABLE, State.COMPLETE}
         return _page(
-            request, watch_html(id=asset.id, title=asset.title, poster=shown["poster"] if ready else None)
+            request,
+            watch_html(
+                id=asset.id,
+                title=asset.title,
+                poster=shown["poster"] if ready else None,
+                storyboard=shown["storyboard"] if ready else None,
+                hls=shown["playback"]["hls"] if ready else None,
+            ),
         )
 
     async def bundle(self, request: web.Request) -> web.Response:

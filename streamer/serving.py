@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import aiofiles
 from aiohttp import web
 from rich.console import Console
 
@@ -28,7 +30,9 @@ async def serve(config: Config, *, sample: bool = False) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with compose(config) as server:
         # No access log: it costs twice the request itself, and /metrics counts them all.
-        runner = web.AppRunner(server.app, access_log=None, handle_signals=False, shutdown_timeout=_GRACE_SECONDS)
+        runner = web.AppRunner(
+            server.app, access_log=None, handle_signals=False, shutdown_timeout=_GRACE_SECONDS
+        )
         await runner.setup()
         try:
             site = web.TCPSite(runner, config.host, config.port, reuse_address=True, backlog=1024)
@@ -55,4 +59,12 @@ async def _add_sample(server: Server) -> None:
         source = Path(__file__).parent.parent / "samples" / _SAMPLE
     if (await server.catalog.page(limit=1)).items or not await asyncio.to_thread(source.is_file):
         return
-    await server.works.add_file(source, title=_SAMPLE_TITLE)
+    size = (await asyncio.to_thread(source.stat)).st_size
+    upload = await server.reception.begin(title=_SAMPLE_TITLE, length=size, resumable=False)
+    await server.reception.receive(upload, 0, _chunks(source), coming=size)
+
+
+async def _chunks(source: Path) -> AsyncGenerator[bytes, None]:
+    async with aiofiles.open(source, "rb") as file:
+        while data := await file.read(1 << 20):
+            yield data

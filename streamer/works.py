@@ -13,7 +13,8 @@ from streamer.catalog import Catalog
 from streamer.errors import NoSuchAsset, WrongState
 from streamer.making import Making, Tools
 from streamer.rows import Clock, State, wall_clock
-from streamer.uploads import Inbox
+from streamer.uploads.errors import NoSuchUpload
+from streamer.uploads.inbox import Inbox
 
 RETIRED_SECONDS = 3600
 """How long an old generation stays: longer than any cache may hold a manifest that names it."""
@@ -86,10 +87,11 @@ class Works:
             await self._begin(asset_id)
 
     async def abandon(self, asset_id: str) -> None:
-        """Remove the asset of an upload that was given up."""
+        """Remove the asset of an upload that was given up; whoever gave it up removes the bytes."""
         with suppress(NoSuchAsset):
             await self._catalog.delete(asset_id)
-        await self.remove(asset_id)
+        await self._halt(asset_id)
+        await self._purge(asset_id, bytes_too=False)
 
     async def retry(self, asset_id: str) -> None:
         """Go on from the step that failed; segments that exist are kept."""
@@ -141,10 +143,11 @@ class Works:
             found[1].cancel()
             await asyncio.gather(found[1], return_exceptions=True)
 
-    async def _purge(self, asset_id: str) -> None:
+    async def _purge(self, asset_id: str, *, bytes_too: bool = True) -> None:
         upload = await self._catalog.upload_of(asset_id)
-        if upload is not None:
-            await self._inbox.remove(upload)
+        if upload is not None and bytes_too:
+            with suppress(NoSuchUpload):
+                await self._inbox.remove(upload)
         await self._tools.store.delete(f"{asset_id}/")
         file = self._tools.indexes / f"{asset_id}.npz"
         await asyncio.to_thread(file.unlink, missing_ok=True)

@@ -37,11 +37,11 @@ def routes(
     collection = guarded(tus.collection, allow_origin=origin)
     single = guarded(tus.single, allow_origin=origin)
     return [
-        web.post(UPLOADS, collection),
-        web.options(UPLOADS, collection),
+        web.post(UPLOADS, collection, name="uploads"),
+        web.options(UPLOADS, collection, name="uploads"),
         *(
-            web.route(method, UPLOADS + "/{id}", single)
+            web.route(method, UPLOADS + "/{id}", single, name="upload")
             for method in ("HEAD", "PATCH", "DELETE", "POST", "OPTIONS")
         ),
-        web.post(ASSETS, guarded(form.post, allow_origin=origin)),
+        web.post(ASSETS, guarded(form.post, allow_origin=origin), name="asset-upload"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamer.errors import CatalogFull
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -42,9 +45,12 @@ class Transaction:
         self._after.append(callback)
 
     def committed(self) -> None:
-        """Run the callbacks; for the writer alone."""
+        """Run the callbacks; for the writer alone. What is committed stays so, whatever they do."""
         for callback in self._after:
-            callback()
+            try:
+                callback()
+            except Exception:
+                log.exception("a callback after a commit failed")
 
 
 Work = Callable[[Transaction], Awaitable[T]]

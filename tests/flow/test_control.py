@@ -14,8 +14,9 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from streamer.control import MESSAGE_MAX, Close
+from streamer.control import MESSAGE_MAX
 from streamer.ledger import Stored
+from streamer.listener import Close
 from streamer.rows import Role
 from tests.backend import EVERYWHERE, backend, served
 

@@ -95,7 +95,7 @@ async def _main(root: Path, options: dict) -> None:
     site = await open_site(
         root, pace=pace, reserve=options.get("reserve", 0), shelf=Shelf(journal=root.parent / "journal")
     )
-    print(site.port, flush=True)
+    print("port", site.port, flush=True)
     await asyncio.Event().wait()
 
 

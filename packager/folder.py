@@ -17,6 +17,7 @@ from pathlib import Path
 from packager.errors import StoreFailed, StoreFull
 
 _ATTEMPTS = 8
+_FOLDER_ATTEMPTS = 1000
 _KNOWN_ETAGS = 65_536
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -109,16 +110,15 @@ class Folder:
         target = self.root / key
         etag = content_etag(body)
         for _ in range(_ATTEMPTS):
-            # Between our steps a sweep may take the temporary file, and a removal the folder: begin again.
-            with contextlib.suppress(FileNotFoundError):
-                _make_folder(target.parent, self.root)
+            with contextlib.suppress(FileNotFoundError):  # a sweep has taken the temporary file: begin again
                 _make_folder(self._tmp, self.root)
                 won = self._write_once(target, body, etag, publish)
-                _sync_folder(target.parent)
+                with contextlib.suppress(FileNotFoundError):  # removed again at once, but it was there
+                    _sync_folder(target.parent)
                 there = (len(body), etag) if won else self._found(key)
                 if there is not None:
                     return there
-        raise StoreFailed("The store's folders vanish under a write.", evidence=key)
+        raise StoreFailed("The store's objects vanish under a write.", evidence=key)
 
     def _write_once(
         self, target: Path, body: bytes, etag: str, publish: Callable[[Path, Path], bool]
@@ -133,9 +133,20 @@ class Folder:
                     view = view[os.write(file.fileno(), view) :]
                 _label(file, etag)
                 self._sync(file.fileno())
-                return publish(name, target)
+                return self._publish(name, target, publish)
             finally:
                 name.unlink(missing_ok=True)
+
+    def _publish(self, name: Path, target: Path, publish: Callable[[Path, Path], bool]) -> bool:
+        """Give the written file its name; a removal may take the folder between our two steps, repeatedly."""
+        for _ in range(_FOLDER_ATTEMPTS):
+            try:
+                _make_folder(target.parent, self.root)
+                return publish(name, target)
+            except FileNotFoundError:
+                if not name.exists():
+                    raise
+        raise StoreFailed("The store's folders vanish under a write.", evidence=target.name)
 
     def _found(self, key: str) -> tuple[int, str] | None:
         try:

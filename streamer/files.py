@@ -84,8 +84,10 @@ class Reply(web.StreamResponse):
             transport.write(lines)
             if entry.file is not None:
                 start += await _send_file(transport, entry.file, start, stop)
-            await _send_chunks(request, transport, _reader(entry), start, stop)
-        await _drained(request, transport)
+            if start < stop:
+                await _send_chunks(request, transport, _reader(entry), start, stop)
+        if transport.get_write_buffer_size():
+            await _drained(request, transport)
 
     def _reset(self, transport: asyncio.Transport) -> None:
         self._keep_alive = False
@@ -110,27 +112,75 @@ def _allowance(size: int) -> float:
 
 
 async def _send_file(transport: asyncio.Transport, file: FileIO, start: int, stop: int) -> int:
-    """Send from a file in the kernel; return how many bytes: fewer where it cannot (TLS, uvloop)."""
+    """Send from a file in the kernel; return how many bytes, fewer where it cannot (TLS, uvloop)."""
     if transport.get_extra_info("sslcontext") is not None:
         return 0
+    if transport.get_write_buffer_size():
+        # An earlier answer is still leaving. asyncio knows how to wait for that.
+        return await _send_later(transport, file, start, stop)
     sent = 0
-    if transport.get_write_buffer_size() == 0:
-        # Whatever the socket takes at once needs neither a timer nor a registration with the selector.
-        with contextlib.suppress(BlockingIOError, InterruptedError):
-            sent = os.sendfile(
-                transport.get_extra_info("socket").fileno(), file.fileno(), start, stop - start
-            )
-    if sent == stop - start:
-        return sent
+    number = transport.get_extra_info("socket").fileno()
+    # Whatever the socket takes at once needs neither a timer nor a registration with the selector.
+    with contextlib.suppress(BlockingIOError, InterruptedError):
+        sent = os.sendfile(number, file.fileno(), start, stop - start)
+    if sent < stop - start:
+        await _pump(number, file.fileno(), start + sent, stop)
+    return stop - start
+
+
+async def _pump(number: int, file: int, start: int, stop: int) -> None:
+    """Send the rest as the socket takes it, with one registration for all of it.
+
+    loop.sendfile makes two for every turn, and a third of the work with it. The loop refuses callbacks on a
+    descriptor that a transport has, hence a second name for the socket. Raise OSError or TimeoutError.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    number = os.dup(number)
+
+    def turn() -> None:
+        nonlocal start
+        try:
+            sent = os.sendfile(number, file, start, stop - start)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            finish(error)
+            return
+        start += sent
+        if start == stop:
+            finish(None)
+        elif sent == 0:
+            finish(StoreFailed("The object is shorter than it was."))
+
+    def finish(error: Exception | None) -> None:
+        loop.remove_writer(number)
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    timer = loop.call_later(_allowance(stop - start), finish, TimeoutError())
+    try:
+        loop.add_writer(number, turn)
+        await done
+    finally:
+        timer.cancel()
+        loop.remove_writer(number)
+        os.close(number)
+
+
+async def _send_later(transport: asyncio.Transport, file: FileIO, start: int, stop: int) -> int:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_allowance(stop - start)):
-            sent += await loop.sendfile(transport, file, start + sent, stop - start - sent, fallback=False)
+            return await loop.sendfile(transport, file, start, stop - start, fallback=False)
     except (NotImplementedError, asyncio.SendfileNotAvailableError):
-        return sent
+        return 0
     except RuntimeError as error:  # the transport began to close between two steps
         raise ConnectionResetError from error
-    return sent
 
 
 async def _send_chunks(
@@ -149,10 +199,8 @@ async def _send_chunks(
 
 async def _drained(request: web.Request, transport: asyncio.Transport) -> None:
     """Wait until a slow reader has taken most of what was written."""
-    waiting = transport.get_write_buffer_size()
-    if waiting:
-        async with asyncio.timeout(_allowance(waiting)):
-            await request.writer.drain()
+    async with asyncio.timeout(_allowance(transport.get_write_buffer_size())):
+        await request.writer.drain()
 
 
 def _reader(entry: Entry) -> Read:

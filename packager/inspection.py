@@ -18,7 +18,7 @@ import av
 from av.container import InputContainer
 from pydantic import TypeAdapter
 
-from packager import formats, tabled
+from packager import formats, tabled, transport
 from packager.assembly import PIXELS, Assembly, Inspected, Undecodable, Untabled
 from packager.errors import BadBoxes, Encrypted, FormatNotAllowed, NothingDecodable, OverLimit, Refused
 from packager.index import Index
@@ -34,8 +34,8 @@ for _part in ("numpy.ma", *(part.name for part in pkgutil.walk_packages(av.__pat
     if not _part.endswith("__main__"):
         importlib.import_module(_part)
 
+_START = 512 * 1024
 _HEAD = 4096
-_TS_PACKET = 188
 
 
 def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
@@ -69,11 +69,12 @@ def _refusal(error: Refused) -> dict[str, Any]:
 def inspect(path: Path) -> tuple[Source, Index | None]:
     """Return what a file is and when its frames are shown; no Index without video. Raise Refused."""
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        start = file.read(_START)
         size = os.fstat(file.fileno()).st_size
+    head = start[:_HEAD]
     formats.refuse_posing(head)
     state = Inspected(path=path, size=size, head=head, deadline=time.monotonic() + SCAN_SECONDS)
-    _refuse_scrambled(head)
+    transport.refuse(start)
     _read_tables(state)
     while True:
         # A video track that does not decode is left out and the rest looked at anew.
@@ -108,15 +109,6 @@ def _read_tables(state: Inspected) -> None:
     state.whole = whole and all(track.simple for track in state.tracks if track.handler in {"vide", "soun"})
     if any(track.protected for track in state.tracks):
         raise Encrypted("The media in this file is encrypted.", evidence="sinf")
-
-
-def _refuse_scrambled(head: bytes) -> None:
-    """Raise Encrypted for a transport stream whose payloads are scrambled (ISO/IEC 13818-1 §2.4.3.3)."""
-    packets = [head[place : place + 4] for place in range(0, len(head) - 3, _TS_PACKET)]
-    if len(packets) < 3 or any(packet[0] != 0x47 for packet in packets):
-        return
-    if 2 * sum(packet[3] >> 6 >= 2 for packet in packets) > len(packets):
-        raise Encrypted("The transport stream is scrambled.")
 
 
 def _open(state: Inspected) -> InputContainer:

@@ -192,6 +192,9 @@ class Access:
 
     async def token(self, request: web.Request, secret: str) -> Token:
         """Return the token of a secret. Raise Unauthenticated, and after many of these a 429 problem."""
+        token = await self._tokens.find(secret)
+        if token is not None:
+            return token  # whatever others behind the same address have tried
         peer = request.remote or ""
         wait = self._throttle.wait_seconds(peer)
         if wait:
@@ -202,11 +205,8 @@ class Access:
                 f"Try again in {wait} seconds.",
                 headers={hdrs.RETRY_AFTER: str(wait)},
             )
-        token = await self._tokens.find(secret)
-        if token is None:
-            self._throttle.failed(peer)
-            raise Unauthenticated("The token is not valid.")
-        return token
+        self._throttle.failed(peer)
+        raise Unauthenticated("The token is not valid.")
 
     def _is_this_machine(self, request: web.Request) -> bool:
         # A proxy on this machine also comes from loopback, and speaks for the whole world.

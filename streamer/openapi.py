@@ -51,7 +51,7 @@ _ASSET = _parameter(
     required=True,
 )
 _LANGUAGE = _parameter("language", "path", "A BCP 47 tag, such as pt-BR.", _TEXT, required=True)
-_UPLOAD = _parameter("upload", "path", "The upload's id.", _TEXT, required=True)
+_UPLOAD = _parameter("id", "path", "The upload's id.", _TEXT, required=True)
 _ONCE = _parameter(
     "Idempotency-Key",
     "header",
@@ -176,7 +176,7 @@ _UPLOADS: Final[Json] = {
             parameters=[_TUS],
         ),
     },
-    "/api/v1/uploads/{upload}": {
+    "/api/v1/uploads/{id}": {
         "parameters": [_UPLOAD],
         "options": _operation(
             "describeUpload", "Say which tus extensions there are.", _answers("204", "In headers.")
@@ -193,6 +193,12 @@ _UPLOADS: Final[Json] = {
             _answers("204", "`Upload-Offset`."),
             parameters=[_TUS, _OFFSET],
             requestBody=_body(_TEXT, kind="application/offset+octet-stream"),
+        ),
+        "post": _operation(
+            "overrideUpload",
+            "PATCH or DELETE, named in X-HTTP-Method-Override, where something between allows POST alone.",
+            _answers("204", "As for the method named."),
+            parameters=[_TUS, _parameter("X-HTTP-Method-Override", "header", "The method meant.", _TEXT)],
         ),
         "delete": _operation(
             "endUpload", "Give the upload up.", _answers("204", "It is gone."), parameters=[_TUS]

@@ -94,10 +94,10 @@ class Backend:
 
 
 @asynccontextmanager
-async def backend(folder: Path) -> AsyncIterator[Backend]:
+async def backend(folder: Path, name: str = "catalog.db") -> AsyncIterator[Backend]:
     """Open the database in the folder, and close it."""
     clock = Ticking()
-    database = await Database.open(folder / "catalog.db")
+    database = await Database.open(folder / name)
     channels = Channels(database, clock=clock)
     catalog = Catalog(database, channels, clock=clock)
     await catalog.open_library()

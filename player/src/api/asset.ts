@@ -54,3 +54,10 @@ export function encoded(asset: Asset): number {
 export function heights(asset: Asset): number[] {
   return asset.rungs.filter((rung) => rung.kind === "video").map((rung) => rung.height).sort((a, b) => b - a);
 }
+
+const DOING: Record<string, string> = { encode: "encoding", probe: "looking inside the file", plan: "planning", upload: "uploading" };
+
+/** Name what the server was doing when it failed. */
+export function doing({ step }: Failure): string {
+  return DOING[step] ?? step;
+}

@@ -1,11 +1,13 @@
 /** Follow channels of the server over one connection that heals itself and misses nothing. */
-import { type ControlEvent, type FromServer, isSubscribed, type Subscribe } from "./messages";
+import { type ControlEvent, type FromServer, isEvent, type Subscribe, type Subscribed } from "./messages";
 import type { Connection, Transport } from "./transport";
 
 export interface Listener {
   /** The log could not be continued: `state` is what holds now, undefined where the server sent none. */
   snapshot(state: unknown): void;
   event(event: ControlEvent): void;
+  /** The channel is not to be had; `code` 4403 is not allowed, 4404 not there. */
+  refused?(code: number): void;
 }
 
 export type Link = "connecting" | "open" | "waiting" | "refused";
@@ -110,24 +112,32 @@ export class ControlClient {
 
   private received(message: FromServer): void {
     this.failures = 0;
-    const subscription = "channel" in message ? this.subscriptions.get(message.channel) : undefined;
+    const subscription = this.subscriptions.get(message.channel ?? "");
     if (!subscription) return;
-    if (isSubscribed(message)) {
-      subscription.known = true;
-      // After a recovery the missed events still come, and our offset moves with them, not with the answer:
-      // a connection lost in between must ask for the rest again.
-      if (message.recovered && message.epoch === subscription.epoch) return;
-      subscription.epoch = message.epoch;
-      subscription.offset = message.offset;
-      for (const listener of [...subscription.listeners]) listener.snapshot(message.snapshot);
-      return;
+    if (isEvent(message)) this.deliver(subscription, message);
+    else if (message.type === "subscribed") this.subscribed(subscription, message);
+    else if (message.type === "refused") {
+      for (const listener of [...subscription.listeners]) listener.refused?.(message.code);
     }
-    if (message.offset !== undefined) {
-      if (message.epoch === subscription.epoch && message.offset <= (subscription.offset ?? -1)) return;
-      subscription.epoch = message.epoch;
-      subscription.offset = message.offset;
+  }
+
+  private subscribed(subscription: Subscription, answer: Subscribed): void {
+    subscription.known = true;
+    // After a recovery the missed events still come, and our offset moves with them, not with the answer:
+    // a connection lost in between must ask for the rest again.
+    if (answer.recovered && answer.epoch === subscription.epoch) return;
+    subscription.epoch = answer.epoch;
+    subscription.offset = answer.offset;
+    for (const listener of [...subscription.listeners]) listener.snapshot(answer.snapshot);
+  }
+
+  private deliver(subscription: Subscription, event: ControlEvent): void {
+    if (event.offset !== undefined) {
+      if (event.epoch === subscription.epoch && event.offset <= (subscription.offset ?? -1)) return;
+      subscription.epoch = event.epoch;
+      subscription.offset = event.offset;
     }
-    for (const listener of [...subscription.listeners]) listener.event(message);
+    for (const listener of [...subscription.listeners]) listener.event(event);
   }
 
   private closed(code: number): void {

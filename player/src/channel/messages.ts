@@ -27,8 +27,22 @@ export interface Subscribe {
   offset?: number;
 }
 
-export type FromServer = Subscribed | ControlEvent;
+/** The channel is not to be had: 4403 not allowed, 4404 not there. */
+export interface Refused {
+  type: "refused";
+  channel: string;
+  code: number;
+  reason: string;
+}
 
-export function isSubscribed(message: FromServer): message is Subscribed {
-  return message.type === "subscribed";
+export interface Other {
+  type: "unsubscribed" | "pong";
+  channel?: string;
+}
+
+export type FromServer = Subscribed | Refused | Other | ControlEvent;
+
+/** Only events carry their channel's epoch and data. */
+export function isEvent(message: FromServer): message is ControlEvent {
+  return "data" in message;
 }

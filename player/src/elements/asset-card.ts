@@ -1,7 +1,7 @@
 /** One asset of the library. */
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { type Asset, type Coverage, encoded, heights } from "../api/asset";
+import { type Asset, type Coverage, doing, encoded, heights } from "../api/asset";
 import { parseStoryboard, type Tile, tileAt } from "../store/storyboard";
 import { clock, size } from "../store/words";
 import { shared } from "../styles/shared";
@@ -108,7 +108,7 @@ export class AssetCard extends LitElement {
     const { id, failure } = this.asset;
     if (!failure) return nothing;
     return html`<div class="failure">
-      <strong>Failed while ${failure.step}</strong>
+      <strong>Failed while ${doing(failure)}</strong>
       <p>${failure.message}</p>
       <button class="button" @click=${() => ask(this, { type: "retry", id })}>${replay} Retry</button>
       ${failure.log.length ? html`<details><summary>Last log lines</summary><pre>${failure.log.join("\n")}</pre></details>` : nothing}

@@ -1,17 +1,12 @@
 /** The quality menu: what is chosen, and what is really on screen. */
 import { html, LitElement, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
+import { pictures, rungName } from "../store/levels";
 import type { PlaybackState } from "../store/playback";
 import { bitrate } from "../store/words";
 import { gear } from "./icons";
 import "./pop-menu";
 import { ask } from "./request";
-
-/** Name a rung by its short side, as people know it. */
-export function rungName({ width, height }: { width: number; height: number }): string {
-  const side = Math.min(width || height, height || width);
-  return side ? `${side}p` : "Audio";
-}
 
 /** Write what plays now: "Auto · 720p · 2.1 Mbit/s · buffer 14 s". */
 export function truth(state: PlaybackState): string {
@@ -32,13 +27,13 @@ export class QualityMenu extends LitElement {
 
   override render(): TemplateResult {
     const { levels, level, shown } = this.state;
-    const order = levels.map((each, index) => ({ each, index })).sort((a, b) => b.each.height - a.each.height || b.each.bitrate - a.each.bitrate);
+    const order = pictures(levels, shown);
     const current = levels[shown];
     const choices = [
-      ...order.map(({ each, index }) => ({
-        label: rungName(each),
-        hint: each.bitrate ? bitrate(each.bitrate) : "",
-        chosen: index === level,
+      ...order.map(({ picture, index }) => ({
+        label: rungName(picture),
+        hint: picture.bitrate ? bitrate(picture.bitrate) : "",
+        chosen: index === level || rungName(picture) === rungName(levels[level] ?? { width: 0, height: 0 }),
       })),
       { label: "Auto", hint: level < 0 && current ? rungName(current) : "", chosen: level < 0 },
     ];

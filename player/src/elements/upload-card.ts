@@ -1,13 +1,13 @@
 /** A file of this page on its way to the server: plays from the local copy meanwhile. */
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { customElement, property } from "lit/decorators.js";
+import { customElement, property, state } from "lit/decorators.js";
 import type { Asset, Coverage } from "../api/asset";
 import type { LocalUpload } from "../store/library";
 import { remaining, size } from "../store/words";
 import { shared } from "../styles/shared";
 import { cardStyles } from "./card.styles";
 import "./coverage-strip";
-import { cross, replay, share } from "./icons";
+import { cross, pause, play, replay, share } from "./icons";
 import { ask } from "./request";
 
 @customElement("upload-card")
@@ -16,10 +16,35 @@ export class UploadCard extends LitElement {
   @property({ attribute: false }) asset: Asset | undefined;
   @property({ attribute: false }) coverage: Coverage | undefined;
 
+  @state() private playing = false;
+
   static override styles = [
     shared,
     cardStyles,
     css`
+      .preview {
+        position: absolute;
+        inset: 0;
+        width: 100%;
+        display: grid;
+        place-items: center;
+      }
+      .preview span {
+        display: grid;
+        place-items: center;
+        width: 48px;
+        height: 48px;
+        border-radius: 50%;
+        font-size: 24px;
+        background: rgb(12 14 18 / 62%);
+        transition: opacity 0.15s;
+      }
+      .preview.on span {
+        opacity: 0;
+      }
+      .preview.on:hover span {
+        opacity: 1;
+      }
       .ready {
         display: inline-flex;
         align-items: center;
@@ -36,6 +61,12 @@ export class UploadCard extends LitElement {
     `,
   ];
 
+  private toggle(): void {
+    const video = this.renderRoot.querySelector("video");
+    if (video?.paused) void video.play().catch(() => undefined);
+    else video?.pause();
+  }
+
   private figures(): TemplateResult {
     const { sent, size: all, rate, state } = this.upload;
     if (state === "sent") return html`<div class="meta"><span>Uploaded</span><span>preparing to play</span></div>`;
@@ -46,15 +77,25 @@ export class UploadCard extends LitElement {
   }
 
   override render(): TemplateResult {
-    const { key, name, preview, sent, size: all, state, message } = this.upload;
+    const { key, name, preview, sent, size: all, state: now, message } = this.upload;
     const percent = all ? Math.floor((sent / all) * 100) : 100;
-    const failed = state === "failed";
+    const failed = now === "failed";
     const tone = failed ? "var(--bad)" : "var(--accent)";
-    const label = failed ? "Stopped" : state === "sent" ? "Preparing" : `Uploading ${percent} %`;
+    const label = failed ? "Stopped" : now === "sent" ? "Preparing" : `Uploading ${percent} %`;
     const asset = this.asset;
     return html`<article aria-label=${name}>
       <div class="frame">
-        <video src=${preview} muted playsinline controls preload="metadata" aria-label="Preview of ${name}"></video>
+        <video
+          src="${preview}#t=2"
+          playsinline
+          preload="metadata"
+          aria-label="Preview of ${name}"
+          @play=${() => (this.playing = true)}
+          @pause=${() => (this.playing = false)}
+        ></video>
+        <button class="preview ${this.playing ? "on" : ""}" aria-label="${this.playing ? "Pause" : "Play"} ${name}" @click=${this.toggle}>
+          <span>${this.playing ? pause : play}</span>
+        </button>
         <span class="badge state ${failed ? "" : "busy"}" style="--tone:${tone}">${label}</span>
       </div>
       <div class="head">

@@ -5,13 +5,17 @@ export const watchStyles = css`
   :host {
     display: block;
   }
+  /* The picture is as wide as its height leaves it, and all else lines up with it. */
+  header,
+  main {
+    max-width: max(min(1280px, (100vh - 190px) * 16 / 9 + 48px), min(100%, 560px));
+    margin: 0 auto;
+  }
   header {
     display: flex;
     align-items: center;
     height: 56px;
     padding: 0 24px;
-    max-width: 1280px;
-    margin: 0 auto;
   }
   .brand {
     display: inline-flex;
@@ -30,14 +34,11 @@ export const watchStyles = css`
     font-size: 18px;
   }
   main {
-    max-width: 1280px;
-    margin: 0 auto;
-    padding: 16px 24px 64px;
+    padding: 0 24px 64px;
   }
   .picture {
     display: block;
     aspect-ratio: 16 / 9;
-    max-height: calc(100vh - 190px);
     width: 100%;
   }
   .wait {
@@ -207,9 +208,6 @@ export const watchStyles = css`
     90% {
       opacity: 1;
     }
-  }
-  .share-menu a {
-    font-size: 14px;
   }
   @media (max-width: 640px) {
     header,

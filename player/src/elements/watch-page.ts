@@ -2,7 +2,7 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { Api } from "../api/client";
-import { type Asset, encoded, heights } from "../api/asset";
+import { type Asset, doing, encoded, heights } from "../api/asset";
 import { ControlClient } from "../channel/client";
 import { SocketTransport } from "../channel/transport";
 import { Follow } from "../store/follow";
@@ -77,7 +77,7 @@ export class WatchPage extends LitElement {
     }
     if (asset?.state === "failed") {
       return html`<div class="picture wait">${picture}<div role="alert">
-        <h2>Failed while ${asset.failure?.step ?? "preparing"}</h2><p>${asset.failure?.message}</p>
+        <h2>Failed while ${asset.failure ? doing(asset.failure) : "preparing"}</h2><p>${asset.failure?.message}</p>
         ${asset.failure?.log.length ? html`<pre>${asset.failure.log.join("\n")}</pre>` : nothing}
         <button class="button main" @click=${() => this.send({ type: "retryAsset" })}>${replay} Retry</button>
       </div></div>`;

@@ -5,6 +5,8 @@ export interface Level {
   width: number;
   bitrate: number;
   frameRate: number;
+  /** The group of audio that goes with it; one picture may be listed once for each group. */
+  audio: string;
 }
 
 export interface Track {

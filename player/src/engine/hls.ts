@@ -90,7 +90,9 @@ export class HlsEngine implements Engine {
     if (!hls) return;
     const tracks = (list: MediaPlaylist[]): Track[] => list.map(({ name, lang }) => ({ label: name, language: lang ?? "" }));
     this.listener.changed({
-      levels: hls.levels.map(({ width, height, bitrate, frameRate }) => ({ width, height, bitrate, frameRate })),
+      levels: hls.levels.map(({ width, height, bitrate, frameRate, audioGroups }) => {
+        return { width, height, bitrate, frameRate, audio: audioGroups?.[0] ?? "" };
+      }),
       level: hls.autoLevelEnabled ? -1 : hls.manualLevel,
       shown: hls.currentLevel,
       bandwidth: hls.bandwidthEstimate || 0,

@@ -68,7 +68,7 @@ export class NativeEngine implements Engine {
     const captions = this.captions();
     this.listener.changed({
       ...nothing,
-      levels: height ? [{ width, height, bitrate: 0, frameRate: 0 }] : [],
+      levels: height ? [{ width, height, bitrate: 0, frameRate: 0, audio: "" }] : [],
       shown: height ? 0 : -1,
       audioTracks: audio.map((track): Track => ({ label: track?.label ?? "", language: track?.language ?? "" })),
       audioTrack: audio.findIndex((track) => track?.enabled),

@@ -1,5 +1,5 @@
 /** The library's state: assets, uploads of this page, and what each request does. */
-import { type Api, Problem } from "../api/client";
+import { type Api, type Page, Problem } from "../api/client";
 import type { Asset, Coverage } from "../api/asset";
 import type { ControlClient, Link } from "../channel/client";
 import type { ControlEvent } from "../channel/messages";
@@ -55,6 +55,8 @@ export type LibraryRequest =
   | { type: "hush" };
 
 const UNDO_MS = 6000;
+/** The server takes 64 subscriptions of one connection; the newest assets are the ones that are looked at. */
+const FOLLOWED = 40;
 const EMPTY: LibraryState = {
   loading: true,
   signedOut: false,
@@ -95,7 +97,7 @@ export class Library {
   /** Load the list and follow what changes. */
   begin(): void {
     this.control.follow("assets", {
-      snapshot: () => this.store.dispatch({ type: "load" }),
+      snapshot: (state) => this.listed(state as Page | undefined),
       event: (event) => this.changed(event),
     });
     this.store.dispatch({ type: "load" });
@@ -109,11 +111,7 @@ export class Library {
   private effects(): Effects<LibraryState, LibraryRequest> {
     const { store, api } = { store: (): Store<LibraryState, LibraryRequest> => this.store, api: this.api };
     return {
-      load: async () => {
-        const page = await api.list();
-        store().set({ assets: page.items, next: page.next, loading: false, signedOut: false, trouble: "" });
-        this.followMoving();
-      },
+      load: async () => this.listed(await api.list()),
       more: async () => {
         const { next, assets } = store().getState();
         if (!next) return;
@@ -176,8 +174,15 @@ export class Library {
     this.store.set({ loading: false, trouble: error instanceof Error ? error.message : String(error) });
   }
 
+  private listed(page: Page | undefined): void {
+    if (!page) return;
+    this.store.set({ assets: page.items, next: page.next, loading: false, signedOut: false, trouble: "" });
+    this.followMoving();
+  }
+
   private changed(event: ControlEvent): void {
-    if (event.type === "asset.changed") this.put(event.data as Asset);
+    if (event.type === "asset.created" || event.type === "asset.changed") this.put(event.data as Asset);
+    if (event.type === "upload.progress" && event.data) this.received(event.data as { id: string; received: number });
     if (event.type === "asset.deleted") this.drop((event.data as { id: string }).id);
   }
 
@@ -188,6 +193,11 @@ export class Library {
     this.store.set({ assets: next });
     this.settleUpload(asset);
     this.followMoving();
+  }
+
+  private received({ id, received }: { id: string; received: number }): void {
+    const { assets } = this.store.getState();
+    this.store.set({ assets: assets.map((asset) => (asset.id === id ? { ...asset, received } : asset)) });
   }
 
   private drop(id: string): void {
@@ -216,7 +226,7 @@ export class Library {
 
   /** Follow the channel of each asset that is on its way, and of no other. */
   private followMoving(): void {
-    const wanted = new Set(this.store.getState().assets.filter(moving).map(({ id }) => id));
+    const wanted = new Set(this.store.getState().assets.filter(moving).slice(0, FOLLOWED).map(({ id }) => id));
     for (const [id, leave] of this.followed) {
       if (wanted.has(id)) continue;
       leave();

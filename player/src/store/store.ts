@@ -11,9 +11,14 @@ export type Effects<S, R extends { type: string }> = {
   [K in R["type"]]: (request: Extract<R, { type: K }>, reach: Reach<S, R>) => void | Promise<void>;
 };
 
-export class Store<S extends object, R extends { type: string }> implements Reach<S, R> {
+export class Store<S extends object, R extends { type: string }> {
   private state: Readonly<S>;
   private readonly listeners = new Set<(state: Readonly<S>) => void>();
+  private readonly reach: Reach<S, R> = {
+    get: () => this.state,
+    set: (patch) => this.set(patch),
+    dispatch: (request) => this.dispatch(request),
+  };
 
   constructor(
     initial: S,
@@ -24,10 +29,6 @@ export class Store<S extends object, R extends { type: string }> implements Reac
   }
 
   getState(): Readonly<S> {
-    return this.state;
-  }
-
-  get(): Readonly<S> {
     return this.state;
   }
 
@@ -48,7 +49,7 @@ export class Store<S extends object, R extends { type: string }> implements Reac
   dispatch(request: R): void {
     const effect = this.effects[request.type as R["type"]] as (r: R, reach: Reach<S, R>) => void | Promise<void>;
     try {
-      void Promise.resolve(effect(request, this)).catch(this.failed);
+      void Promise.resolve(effect(request, this.reach)).catch(this.failed);
     } catch (error) {
       this.failed(error);
     }

@@ -27,6 +27,7 @@ export type WatchRequest =
   | { type: "say"; text: string }
   | { type: "signIn"; token: string };
 
+const NOT_FOUND = 4404;
 const EMPTY: WatchState = { asset: null, coverage: {}, rate: 0, signedOut: false, gone: false, trouble: "", said: "" };
 
 /** Return where at least one video rung (or, without video, audio) is encoded, as fractions; undefined if all is. */
@@ -67,6 +68,7 @@ export class Watching {
         else this.store.dispatch({ type: "load" });
       },
       event: (event) => this.heard(event),
+      refused: (code) => this.store.set(code === NOT_FOUND ? { gone: true } : { signedOut: true }),
     });
   }
 
@@ -113,7 +115,10 @@ export class Watching {
     const state = this.store.getState();
     if (event.type === "asset.changed") this.store.set({ asset: event.data as Asset });
     if (event.type === "asset.deleted") this.store.set({ gone: true });
-    if (event.type === "run.progress") this.store.set({ rate: (event.data as { rate: number }).rate });
+    if (event.type === "run.progress") this.store.set({ rate: (event.data as { rate: number } | null)?.rate ?? 0 });
+    if (event.type === "upload.progress" && state.asset && event.data) {
+      this.store.set({ asset: { ...state.asset, received: (event.data as { received: number }).received } });
+    }
     if (event.type === "segment.stored") {
       const { rendition, number } = event.data as { rendition: string; number: number };
       const runs = withNumber(state.coverage[rendition] ?? [], number);

@@ -1,0 +1,116 @@
+/** The store, what is remembered, and the library's state over the real client code. */
+import { expect, test } from "vitest";
+import type { Asset } from "../src/api/asset";
+import { Memory } from "../src/store/memory";
+import { type Effects, Store } from "../src/store/store";
+import { encodedSpans, uploadedReach } from "../src/store/watching";
+
+interface Count {
+  count: number;
+}
+type Ask = { type: "add"; by: number } | { type: "twice" } | { type: "break" } | { type: "later" };
+
+const effects: Effects<Count, Ask> = {
+  add: ({ by }, { get, set }) => set({ count: get().count + by }),
+  twice: (_, { dispatch }) => {
+    dispatch({ type: "add", by: 1 });
+    dispatch({ type: "add", by: 1 });
+  },
+  break: () => {
+    throw new Error("now");
+  },
+  later: () => Promise.reject(new Error("later")),
+};
+
+function made(): { store: Store<Count, Ask>; errors: string[] } {
+  const errors: string[] = [];
+  return { store: new Store<Count, Ask>({ count: 0 }, effects, (error) => errors.push((error as Error).message)), errors };
+}
+
+test("a request runs its effect, and listeners hear of the change until they leave", () => {
+  const { store } = made();
+  const heard: number[] = [];
+  const leave = store.subscribe(({ count }) => heard.push(count));
+  store.dispatch({ type: "twice" });
+  leave();
+  store.dispatch({ type: "add", by: 5 });
+  expect(heard).toEqual([1, 2]);
+  expect(store.getState().count).toBe(7);
+});
+
+test("what does not change anything is told to nobody", () => {
+  const { store } = made();
+  let heard = 0;
+  store.subscribe(() => (heard += 1));
+  store.dispatch({ type: "add", by: 0 });
+  expect(heard).toBe(0);
+});
+
+test("failures of effects, at once or later, reach one place", async () => {
+  const { store, errors } = made();
+  store.dispatch({ type: "break" });
+  store.dispatch({ type: "later" });
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(errors).toEqual(["now", "later"]);
+});
+
+function shelf(): Map<string, string> & { getItem(key: string): string | null; setItem(key: string, value: string): void; removeItem(key: string): void } {
+  const map = new Map<string, string>();
+  return Object.assign(map, {
+    getItem: (key: string) => map.get(key) ?? null,
+    setItem: (key: string, value: string) => void map.set(key, value),
+    removeItem: (key: string) => void map.delete(key),
+  });
+}
+
+test("a place in the middle is kept, one at an edge is forgotten", () => {
+  const memory = new Memory(shelf(), () => 1);
+  memory.keepPlace("a", 61.7, 600);
+  expect(memory.place("a")).toBe(61);
+  memory.keepPlace("a", 596, 600);
+  expect(memory.place("a")).toBe(0);
+});
+
+test("only the newest places are kept, and a broken shelf only forgets", () => {
+  const store = shelf();
+  let now = 0;
+  const memory = new Memory(store, () => (now += 1));
+  for (let each = 0; each < 250; each += 1) memory.keepPlace(`v${each}`, 100, 600);
+  expect(memory.place("v10")).toBe(0);
+  expect(memory.place("v249")).toBe(100);
+  store.setItem("streamer.places", "{");
+  expect(memory.place("v249")).toBe(0);
+});
+
+const asset: Asset = {
+  id: "a",
+  title: "A",
+  state: "playable",
+  created: "",
+  duration: 40,
+  size: 100,
+  received: 100,
+  playback: { hls: "/v/a/main.m3u8", dash: "/v/a/main.mpd" },
+  poster: null,
+  storyboard: null,
+  rungs: [
+    { name: "v480", kind: "video", width: 854, height: 480, segments: 10, done: 2 },
+    { name: "v240", kind: "video", width: 428, height: 240, segments: 10, done: 1 },
+    { name: "a", kind: "audio", width: 0, height: 0, segments: 10, done: 10 },
+  ],
+  captions: [],
+  warnings: [],
+  failure: null,
+};
+
+test("the timeline shows where any rung's picture is encoded, until all is", () => {
+  const coverage: Record<string, [number, number][]> = { v480: [[0, 1]], v240: [[2, 2], [5, 5]], a: [[0, 9]] };
+  expect(encodedSpans({ asset, coverage })).toEqual([[0, 0.3], [0.5, 0.6]]);
+  expect(encodedSpans({ asset: { ...asset, state: "complete" }, coverage })).toBeUndefined();
+});
+
+test("nothing behind the uploaded bytes can be sought", () => {
+  expect(uploadedReach({ ...asset, received: 25 })).toBe(0.25);
+  expect(uploadedReach(asset)).toBe(1);
+});

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -12,14 +11,14 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from streamer import schema
 from streamer.database import Database, Transaction
-from streamer.errors import FellBehind, NoSuchChannel
+from streamer.errors import NoSuchChannel
 from streamer.events import Event, Hint, stamp
 from streamer.gather import insert_new
 from streamer.rows import Clock, new_id, wall_clock
+from streamer.subscription import KEPT, Log, Subscription
 
 ASSETS = "assets"  # the channel of the library as a whole
 
-_KEPT = 1000  # events a channel's log reaches back
 _TRIM_EVERY = 64  # rows above that before they are deleted
 _IDLE_LOGS = 256  # logs kept in memory that nobody listens to
 _HINTS = 256  # hints a channel remembers
@@ -31,106 +30,6 @@ def of_asset(asset: str) -> str:
     return f"asset:{asset}"
 
 
-class _Log:
-    """The newest events of a channel in memory, shared by everybody who listens."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.epoch = ""
-        self.last = 0
-        self.events: deque[Event] = deque(maxlen=_KEPT)
-        self.listeners: set[Subscription] = set()
-        self.loaded = False
-        self.loading = asyncio.Lock()
-        self.pending = 0  # callers between asking for the log and listening to it
-
-    @property
-    def first(self) -> int:
-        """The offset of the oldest event that is kept; one above the last where none is."""
-        return self.last - len(self.events) + 1
-
-    def append(self, events: list[Event]) -> None:
-        for event in events:
-            if event.offset is None or (self.loaded and event.offset <= self.last):
-                continue
-            self.events.append(event)
-            self.last = event.offset
-        self.wake()
-
-    def load(self, epoch: str, last: int, stored: list[Event]) -> None:
-        """Join what is stored with what was committed while it was being read."""
-        known = {event.offset: event for event in (*stored, *self.events)}
-        self.epoch = epoch
-        self.last = max(last, self.last)
-        self.events = deque((known[offset] for offset in sorted(known, key=lambda at: at or 0)), maxlen=_KEPT)
-        self.loaded = True
-
-    def wake(self) -> None:
-        for listener in self.listeners:
-            listener.wake()
-
-
-class Subscription:
-    """One reader's place in a channel: an async iterator of events, in order, without gap or duplicate.
-
-    It holds no events of its own, only an offset into the shared log and the hints it has not seen, so a slow
-    reader costs nothing; one that falls out of the log gets FellBehind and has to subscribe anew.
-    """
-
-    def __init__(self, log: _Log, *, offset: int, recovered: bool, wake: Callable[[], None] | None) -> None:
-        """Start behind `offset`. `wake`, if given, is called whenever `take` may have something."""
-        self.channel = log.name
-        self.epoch = log.epoch
-        self.offset = offset
-        self.recovered = recovered
-        self._log = log
-        self._hints: dict[tuple[str, str], Event] = {}
-        self._news = asyncio.Event()
-        self._called = wake
-        self._closed = False
-        log.listeners.add(self)
-
-    def take(self, limit: int = 64) -> list[Event]:
-        """Return what is new, oldest first and hints last, without waiting. Raise FellBehind."""
-        log = self._log
-        if self.offset < log.last:
-            start = self.offset + 1 - log.first
-            if start < 0:
-                raise FellBehind(f"Event {self.offset + 1} of {self.channel} is no longer kept.")
-            taken = [log.events[at] for at in range(start, min(start + limit, len(log.events)))]
-            self.offset += len(taken)
-            return taken
-        hints = list(self._hints.values())
-        self._hints.clear()
-        return hints
-
-    def wake(self) -> None:
-        """Tell the reader that there is something to take."""
-        self._news.set()
-        if self._called is not None:
-            self._called()
-
-    def hint(self, key: tuple[str, str], event: Event) -> None:
-        """Leave a hint, in place of an older one of the same key."""
-        self._hints[key] = event
-        self.wake()
-
-    def close(self) -> None:
-        """Stop listening. The iterator ends."""
-        self._closed = True
-        self._log.listeners.discard(self)
-        self._news.set()
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        while not self._closed:
-            self._news.clear()
-            taken = self.take()
-            for event in taken:
-                yield event
-            if not taken:
-                await self._news.wait()
-
-
 class Channels:
     """Every channel of this server, over the catalog's database."""
 
@@ -138,7 +37,7 @@ class Channels:
         """Take the database; logs are read from it when somebody listens."""
         self._database = database
         self._clock = clock
-        self._logs: OrderedDict[str, _Log] = OrderedDict()
+        self._logs: OrderedDict[str, Log] = OrderedDict()
         self._hints: OrderedDict[str, dict[tuple[str, str], Hint]] = OrderedDict()
 
     async def publish(
@@ -195,10 +94,10 @@ class Channels:
             insert(schema.event),
             [{**same, "offset": at, "data": data} for at, data in enumerate(told, first)],
         )
-        if row.last // _TRIM_EVERY != (first - 1) // _TRIM_EVERY and row.last > _KEPT:
+        if row.last // _TRIM_EVERY != (first - 1) // _TRIM_EVERY and row.last > KEPT:
             await transaction.execute(
                 delete(schema.event).where(
-                    schema.event.c.channel == channel, schema.event.c.offset <= row.last - _KEPT
+                    schema.event.c.channel == channel, schema.event.c.offset <= row.last - KEPT
                 )
             )
         events = [
@@ -268,11 +167,11 @@ class Channels:
             subscription.wake()
         return subscription
 
-    async def _log(self, channel: str) -> _Log:
+    async def _log(self, channel: str) -> Log:
         log = self._logs.get(channel)
         if log is None:
             self._evict()
-            log = self._logs[channel] = _Log(channel)
+            log = self._logs[channel] = Log(channel)
         self._logs.move_to_end(channel)
         log.pending += 1
         try:
@@ -285,7 +184,7 @@ class Channels:
                 del self._logs[channel]
         return log
 
-    async def _load(self, log: _Log) -> None:
+    async def _load(self, log: Log) -> None:
         async with self._database.read() as connection:
             row = (
                 await connection.execute(select(schema.channel).where(schema.channel.c.name == log.name))
@@ -294,7 +193,7 @@ class Channels:
                 raise NoSuchChannel(log.name)
             stored = await connection.execute(
                 select(schema.event)
-                .where(schema.event.c.channel == log.name, schema.event.c.offset > row.last - _KEPT)
+                .where(schema.event.c.channel == log.name, schema.event.c.offset > row.last - KEPT)
                 .order_by(schema.event.c.offset)
             )
             log.load(row.epoch, row.last, [_stored(row.epoch, event) for event in stored])
@@ -319,5 +218,5 @@ def _stored(epoch: str, row: Row[Any]) -> Event:
     return stamp(row.channel, epoch, row.offset, type_=row.type, time=row.time, media=media, data=row.data)
 
 
-def _hint_event(log: _Log, hint: Hint) -> Event:
+def _hint_event(log: Log, hint: Hint) -> Event:
     return stamp(log.name, log.epoch, None, type_=hint.type, time=hint.time, media=None, data=hint.data)

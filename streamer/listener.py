@@ -13,9 +13,9 @@ from typing import Any
 from aiohttp import web
 
 from streamer.access import Principal, principal_key
-from streamer.channel import Subscription
 from streamer.errors import FellBehind
 from streamer.events import text_frame
+from streamer.subscription import Subscription
 
 log = logging.getLogger(__name__)
 

@@ -35,7 +35,9 @@ class Counter:
 
     def lines(self) -> list[str]:
         """Return the sample lines."""
-        return [f"{self.name}{_braces(self.labels, at)} {value:g}" for at, value in self._values.items()]
+        return [
+            f"{self.name}{_braces(self.labels, at)} {_number(value)}" for at, value in self._values.items()
+        ]
 
 
 class Gauge(Counter):
@@ -78,11 +80,16 @@ class Histogram:
             below = 0
             for bound, count in zip((*self._bounds, None), counts, strict=True):
                 below += count
-                limit = "+Inf" if bound is None else f"{bound:g}"
+                limit = "+Inf" if bound is None else _number(bound)
                 lines.append(f"{self.name}_bucket{_braces(names, (*at, limit))} {below}")
-            lines.append(f"{self.name}_sum{_braces(self.labels, at)} {self._sums[at]:g}")
+            lines.append(f"{self.name}_sum{_braces(self.labels, at)} {_number(self._sums[at])}")
             lines.append(f"{self.name}_count{_braces(self.labels, at)} {below}")
         return lines
+
+
+def _number(value: float) -> str:
+    # Every digit counts: a counter of bytes soon has more than a short format shows.
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _braces(names: Labels, values: Labels) -> str:

@@ -17,6 +17,13 @@ def test_a_counter_without_labels_begins_at_nothing():
     assert Counter("c", "about").lines() == ["c 0"]
 
 
+def test_large_counters_keep_every_digit():
+    counter = Counter("c", "about")
+    counter.add(123_456_789_012)
+    counter.add(1)
+    assert counter.lines() == ["c 123456789013"]
+
+
 def test_a_gauge_is_set():
     gauge = Gauge("g", "about")
     gauge.set(5)

@@ -1,0 +1,115 @@
+"""A channel's log in memory, and the readers' places in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+from streamer.errors import FellBehind
+from streamer.events import Event
+
+KEPT = 1000  # events a channel's log reaches back
+
+
+class Log:
+    """The newest events of a channel in memory, shared by everybody who listens."""
+
+    def __init__(self, name: str) -> None:
+        """Begin empty; `load` brings what is stored."""
+        self.name = name
+        self.epoch = ""
+        self.last = 0
+        self.events: deque[Event] = deque(maxlen=KEPT)
+        self.listeners: set[Subscription] = set()
+        self.loaded = False
+        self.loading = asyncio.Lock()
+        self.pending = 0  # callers between asking for the log and listening to it
+
+    @property
+    def first(self) -> int:
+        """The offset of the oldest event that is kept; one above the last where none is."""
+        return self.last - len(self.events) + 1
+
+    def append(self, events: list[Event]) -> None:
+        """Add events that have been committed, and tell the listeners."""
+        for event in events:
+            if event.offset is None or (self.loaded and event.offset <= self.last):
+                continue
+            self.events.append(event)
+            self.last = event.offset
+        self.wake()
+
+    def load(self, epoch: str, last: int, stored: list[Event]) -> None:
+        """Join what is stored with what was committed while it was being read."""
+        known = {event.offset: event for event in (*stored, *self.events)}
+        self.epoch = epoch
+        self.last = max(last, self.last)
+        self.events = deque((known[offset] for offset in sorted(known, key=lambda at: at or 0)), maxlen=KEPT)
+        self.loaded = True
+
+    def wake(self) -> None:
+        """Tell every listener that there is something to take."""
+        for listener in tuple(self.listeners):
+            listener.wake()
+
+
+class Subscription:
+    """One reader's place in a channel: an async iterator of events, in order, without gap or duplicate.
+
+    It holds no events of its own, only an offset into the shared log and the hints it has not seen, so a slow
+    reader costs nothing; one that falls out of the log gets FellBehind and has to subscribe anew.
+    """
+
+    def __init__(self, log: Log, *, offset: int, recovered: bool, wake: Callable[[], None] | None) -> None:
+        """Start behind `offset`. `wake`, if given, is called whenever `take` may have something."""
+        self.channel = log.name
+        self.epoch = log.epoch
+        self.offset = offset
+        self.recovered = recovered
+        self._log = log
+        self._hints: dict[tuple[str, str], Event] = {}
+        self._news = asyncio.Event()
+        self._called = wake
+        self._closed = False
+        log.listeners.add(self)
+
+    def take(self, limit: int = 64) -> list[Event]:
+        """Return what is new, oldest first and hints last, without waiting. Raise FellBehind."""
+        log = self._log
+        if self.offset < log.last:
+            start = self.offset + 1 - log.first
+            if start < 0:
+                raise FellBehind(f"Event {self.offset + 1} of {self.channel} is no longer kept.")
+            taken = [log.events[at] for at in range(start, min(start + limit, len(log.events)))]
+            self.offset += len(taken)
+            return taken
+        hints = list(self._hints.values())
+        self._hints.clear()
+        return hints
+
+    def wake(self) -> None:
+        """Tell the reader that there is something to take."""
+        self._news.set()
+        if self._called is not None:
+            self._called()
+
+    def hint(self, key: tuple[str, str], event: Event) -> None:
+        """Leave a hint, in place of an older one of the same key."""
+        self._hints[key] = event
+        self.wake()
+
+    def close(self) -> None:
+        """Stop listening. The iterator ends."""
+        self._closed = True
+        self._log.listeners.discard(self)
+        self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while not self._closed:
+            self._news.clear()
+            taken = self.take()
+            for event in taken:
+                yield event
+            if not taken:
+                await self._news.wait()

@@ -71,9 +71,9 @@ def die_with(parent: int) -> None:
 
 def enter(box: Box) -> None:
     """Put the walls around this process for good; call it in a single-threaded child. Raise OSError."""
-    with contextlib.suppress(OSError):
-        # Where memory runs out, a child goes before the server does.
-        Path("/proc/self/oom_score_adj").write_text("500")
+    # Where memory runs out, a child goes before the server does.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:  # noqa: PTH123
+        score.write("500")
     _limit(box.limits)
     if landlock.version(_LIBC):
         landlock.apply(_LIBC, _rules(box))

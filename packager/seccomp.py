@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -102,6 +103,7 @@ def available(libc: ctypes.CDLL) -> bool:
     return platform.machine() in _ARCHITECTURES and libc.prctl(_PR_GET_SECCOMP, 0, 0, 0, 0) >= 0
 
 
+@functools.cache
 def assemble(*, may_exec: bool) -> bytes:
     """Return the filter for this architecture; without `may_exec` the child cannot start a program either."""
     column, architecture = _ARCHITECTURES[platform.machine()]

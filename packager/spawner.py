@@ -1,8 +1,9 @@
 """A small single-threaded process that starts every child: `python -m packager.spawner DESCRIPTOR`.
 
 A server with threads must neither fork nor run code between fork and exec. This process may: it has one
-thread, imports PyAV and numpy once, and forks for every request, so a probe costs no start-up. It speaks JSON
-over a Unix SEQPACKET socket; pipes come along as SCM_RIGHTS, `targets` are their numbers in the child:
+thread, and little memory, so that a fork is cheap. Functions of ours are called in forks of a second such
+process, which has PyAV and numpy loaded and gets its requests from the first. Both speak JSON over a Unix
+SEQPACKET socket; pipes come along as SCM_RIGHTS, `targets` are their numbers in the child:
 
     -> {"id", "function", "argv", "targets", "box", "env"}
     <- {"id", "pid"} or {"id", "error"}
@@ -61,10 +62,15 @@ def _box_from_json(value: Mapping[str, Any]) -> Box:
 
 
 class Spawning:
-    """The loop of the process: requests in, children out, exits reported."""
+    """The loop of the process: requests in, children out, exits reported.
 
-    def __init__(self, wire: socket.socket) -> None:
+    Requests for functions go on to `loaded` where there is such a process.
+    """
+
+    def __init__(self, wire: socket.socket, loaded: socket.socket | None = None) -> None:
         self._wire = wire
+        self._loaded = loaded
+        self._passed_on: set[int] = set()
         self._selector = selectors.DefaultSelector()
         self._children: dict[int, int] = {}
 
@@ -77,6 +83,8 @@ class Spawning:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         self._selector.register(self._wire, selectors.EVENT_READ)
         self._selector.register(ours, selectors.EVENT_READ)
+        if self._loaded is not None:
+            self._selector.register(self._loaded, selectors.EVENT_READ)
         self._send({"ready": os.getpid()})
         while True:
             for key, _ in self._selector.select():
@@ -84,7 +92,7 @@ class Spawning:
                     with contextlib.suppress(BlockingIOError):
                         ours.recv(4096)
                     self._reap()
-                elif not self._receive():
+                elif not (self._pass_back() if key.fileobj is self._loaded else self._receive()):
                     self._kill_all()
                     return
 
@@ -98,7 +106,10 @@ class Spawning:
             return False
         request = json.loads(raw)
         try:
-            if "signal" in request:
+            if self._loaded is not None and (request.get("function") or request["id"] in self._passed_on):
+                self._passed_on.add(request["id"])
+                socket.send_fds(self._loaded, [raw], descriptors)
+            elif "signal" in request:
                 self._signal(request["id"], request["signal"])
             else:
                 self._start(request, descriptors)
@@ -106,6 +117,16 @@ class Spawning:
             for descriptor in descriptors:
                 os.close(descriptor)
         return True
+
+    def _pass_back(self) -> bool:
+        """Hand an answer of the loaded process on; return False at its end."""
+        raw = self._loaded.recv(MESSAGE) if self._loaded is not None else b""
+        answer = json.loads(raw or "{}")
+        if "status" in answer or "error" in answer:
+            self._passed_on.discard(answer["id"])
+        if "id" in answer:
+            self._send(answer)
+        return bool(raw)
 
     def _start(self, request: dict[str, Any], descriptors: list[int]) -> None:
         """Fork one child and report its pid."""
@@ -139,9 +160,10 @@ class Spawning:
                 return
             if pid == 0:
                 return
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-            self._report(self._children.pop(pid), status, usage)
+            if pid in self._children:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)
+                self._report(self._children.pop(pid), status, usage)
 
     def _report(self, name: int, status: int, usage: resource.struct_rusage) -> None:
         """Send how a child ended."""
@@ -219,11 +241,28 @@ def _arrange(descriptors: list[int], targets: list[int]) -> int:
 def main() -> None:
     """Serve the socket whose descriptor number is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wire = socket.socket(fileno=int(sys.argv[1]))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    parent = os.getpid()
+    if os.fork() == 0:
+        wire.close()
+        ours.close()
+        die_with(parent)
+        _load()
+        Spawning(theirs).run()
+        os._exit(0)
+    theirs.close()
+    gc.collect()
+    gc.freeze()
+    Spawning(wire, ours).run()
+
+
+def _load() -> None:
+    """Import what functions need, once, and keep the collector from touching it in every fork."""
     for name in _PRELOADED:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    Spawning(socket.socket(fileno=int(sys.argv[1]))).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,175 @@
+// Play a URL with one of three engines and keep a record of all that a viewer would notice.
+const video = document.querySelector("#video");
+const record = { frames: [], stalls: [], errors: [], switches: [], presented: 0, dropped: 0 };
+const SCRIPTS = {
+  "hls.js": "/hls.js/dist/hls.min.js",
+  shaka: "/shaka-player/dist/shaka-player.compiled.js",
+  "dash.js": "/dashjs/dist/modern/umd/dash.all.min.js",
+};
+
+const now = () => performance.now() / 1000;
+const fault = (fatal, text) => record.errors.push({ fatal, text: String(text), at: video.currentTime });
+
+function load(path) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = path;
+    script.onload = resolve;
+    script.onerror = () => reject(new Error(`no ${path}`));
+    document.head.append(script);
+  });
+}
+
+// The grid of tests/media/drawing.py: 6 by 3 cells over the upper three quarters, the middle pixel of each.
+function readNumber(context, canvas) {
+  context.drawImage(video, 0, 0, canvas.width, canvas.height);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const levels = [];
+  for (let place = 0; place < 18; place += 1) {
+    const x = Math.floor(((place % 6) + 0.5) * (canvas.width / 6));
+    const y = Math.floor((Math.floor(place / 6) + 0.5) * ((canvas.height * 3) / 4 / 3));
+    levels.push(data[4 * (y * canvas.width + x) + 1]);
+  }
+  const [white, black] = [levels[0], levels[17]];
+  if (white - black < 60) return null;
+  let number = 0;
+  for (const level of levels.slice(1, 17)) {
+    const share = (level - black) / (white - black);
+    if (share > 0.3 && share < 0.7) return null;
+    number = number * 2 + (share >= 0.7 ? 1 : 0);
+  }
+  return number;
+}
+
+function watch(read) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [96, 64];
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const presented = (_, facts) => {
+    const number = read ? readNumber(context, canvas) : null;
+    record.frames.push([facts.mediaTime, number, facts.presentedFrames, facts.width, facts.height]);
+    video.requestVideoFrameCallback(presented);
+  };
+  video.requestVideoFrameCallback(presented);
+  let played = false;
+  let waiting = null;
+  video.addEventListener("playing", () => {
+    if (waiting) waiting.seconds = now() - waiting.began;
+    waiting = null;
+    played = true;
+  });
+  video.addEventListener("waiting", () => {
+    // Before the first picture and during a seek waiting is no stall; nor is it one at the very end.
+    if (!played || video.seeking || video.ended || waiting) return;
+    if (video.duration - video.currentTime < 0.25) return;
+    waiting = { at: video.currentTime, began: now(), seconds: null };
+    record.stalls.push(waiting);
+  });
+  video.addEventListener("error", () => fault(true, `element: ${video.error?.message || video.error?.code}`));
+  window.addEventListener("error", (event) => fault(true, event.message));
+  window.addEventListener("unhandledrejection", (event) => fault(true, event.reason));
+}
+
+const switched = (height, bandwidth) =>
+  record.switches.push({ at: video.currentTime, height: height ?? 0, bandwidth: bandwidth ?? 0 });
+
+const engines = {
+  "hls.js": async (url, config) => {
+    const hls = new Hls({ enableWorker: true, ...config });
+    hls.on(Hls.Events.ERROR, (_, data) => fault(data.fatal, `${data.type} ${data.details} ${data.reason ?? ""}`));
+    hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) =>
+      switched(hls.levels[level].height, hls.levels[level].bitrate));
+    hls.loadSource(url);
+    hls.attachMedia(video);
+    await new Promise((resolve) => hls.once(Hls.Events.MANIFEST_PARSED, resolve));
+    return {
+      heights: () => hls.levels.map((level) => level.height),
+      select: (height) => {
+        hls.nextLevel = height ? hls.levels.findIndex((level) => level.height === height) : -1;
+      },
+      texts: () => hls.subtitleTracks.map((track) => track.lang),
+      sounds: () => hls.audioTracks.map((track) => track.lang),
+    };
+  },
+  shaka: async (url, config) => {
+    shaka.polyfill.installAll();
+    const player = new shaka.Player();
+    await player.attach(video);
+    player.configure(config);
+    player.addEventListener("error", ({ detail }) => fault(detail.severity === 2, `shaka ${detail.code} ${detail.data}`));
+    for (const name of ["adaptation", "variantchanged"]) {
+      player.addEventListener(name, ({ newTrack }) => switched(newTrack?.height, newTrack?.bandwidth));
+    }
+    await player.load(url);
+    return {
+      heights: () => player.getVariantTracks().map((track) => track.height),
+      select: (height) => {
+        player.configure({ abr: { enabled: !height } });
+        const track = player.getVariantTracks().find((one) => one.height === height);
+        if (track) player.selectVariantTrack(track, false);
+      },
+      texts: () => player.getTextTracks().map((track) => track.language),
+      sounds: () => player.getAudioTracks().map((track) => track.language),
+    };
+  },
+  "dash.js": async (url, config) => {
+    const player = dashjs.MediaPlayer().create();
+    const { events } = dashjs.MediaPlayer;
+    player.updateSettings({ debug: { logLevel: 1 }, ...config });
+    player.on(events.ERROR, ({ error }) => fault(true, `dash ${error?.code} ${error?.message ?? error}`));
+    player.on(events.QUALITY_CHANGE_RENDERED, ({ mediaType, newRepresentation }) => {
+      if (mediaType === "video") switched(newRepresentation?.height, newRepresentation?.bandwidth);
+    });
+    const ready = new Promise((resolve) => { player.on(events.STREAM_INITIALIZED, resolve); });
+    player.initialize(video, url, false);
+    await ready;
+    return {
+      heights: () => player.getRepresentationsByType("video").map((one) => one.height),
+      select: (height) => {
+        player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: !height } } } });
+        const chosen = player.getRepresentationsByType("video").find((one) => one.height === height);
+        if (chosen) player.setRepresentationForTypeById("video", chosen.id);
+      },
+      texts: () => player.getTracksFor("text").map((track) => track.lang),
+      sounds: () => player.getTracksFor("audio").map((track) => track.lang),
+    };
+  },
+};
+
+window.harness = {
+  prepare: (engine) => load(SCRIPTS[engine]),
+  start: ({ engine, url, read, config, from }) => {
+    watch(read);
+    const opened = engines[engine](url, config ?? {});
+    opened.then((player) => Object.assign(window.harness, player), (error) =>
+      fault(true, error?.code ? `${engine} ${error.code} ${error.data}` : error));
+    opened.then(() => {
+      if (from) video.currentTime = from;
+      video.play().catch((error) => fault(true, error));
+    }, () => {});
+  },
+  heights: () => [],
+  texts: () => [],
+  sounds: () => [],
+  select: () => {},
+  report: () => {
+    const quality = video.getVideoPlaybackQuality();
+    const ranges = [];
+    for (let n = 0; n < video.buffered.length; n += 1) ranges.push([video.buffered.start(n), video.buffered.end(n)]);
+    return {
+      ...record,
+      presented: quality.totalVideoFrames,
+      dropped: quality.droppedVideoFrames,
+      buffered: ranges,
+      position: video.currentTime,
+      duration: Number.isFinite(video.duration) ? video.duration : null,
+      ended: video.ended,
+      width: video.videoWidth,
+      height: video.videoHeight,
+      heights: window.harness.heights(),
+      texts: window.harness.texts(),
+      sounds: window.harness.sounds(),
+    };
+  },
+};
+window.ready = true;

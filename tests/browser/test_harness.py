@@ -54,9 +54,9 @@ async def test_an_engine_plays_and_every_number_is_read(
     browser: Browser, folder: Path, engine: Engine
 ) -> None:
     async with serve(folder) as base, open_page(browser) as page:
-        watched = await play(page, engine, _url(base, engine), 6, read=True)
+        watched = await play(page, engine, _url(base, engine), 5.9, read=True)
     assert watched.fatal == ()
-    assert watched.ended or watched.position >= 5.9
+    assert watched.position >= 5.9
     numbers = [frame.number for frame in watched.frames]
     assert None not in numbers
     # A busy machine skips pictures; those that come must come in order, and most of them must come.

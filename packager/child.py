@@ -92,7 +92,10 @@ class Child:
         return _reports(self._progress)
 
     async def wait(self) -> Exit:
-        """Wait for the end. Raise ChildTimeout or ChildFailed, unless the child was stopped on purpose."""
+        """Wait for the end. Raise ChildTimeout or ChildFailed, unless the child was stopped on purpose.
+
+        A ChildFailed without status is the spawner's fault, not the child's.
+        """
         report = await asyncio.shield(self._ended)
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -111,9 +114,12 @@ class Child:
         if not self._ended.done():
             self._stopped = True
             self._send_signal(signal.SIGTERM)
-            await asyncio.wait([self._ended], timeout=_GRACE)
-        if not self._ended.done():
-            self._send_signal(signal.SIGKILL)
+            try:
+                await asyncio.wait([self._ended], timeout=_GRACE)
+            finally:
+                # A cancelled owner waits no longer, and leaves nothing behind either.
+                if not self._ended.done():
+                    self._send_signal(signal.SIGKILL)
         await asyncio.shield(self._ended)
         await self._close()
 
@@ -156,10 +162,10 @@ class Child:
     def _judge(self, report: Mapping[str, Any], status: int, tail: str) -> None:
         """Raise where the child did not end well."""
         cpu = self._limits.cpu_seconds
+        if "error" in report:
+            raise ChildFailed(str(report["error"]), evidence=tail)
         if self._late or status == -signal.SIGXCPU or (cpu is not None and report["cpu_seconds"] >= cpu):
             raise ChildTimeout("the child used up its time", evidence=tail, status=status)
-        if "error" in report:
-            raise ChildFailed(str(report["error"]), evidence=tail, status=status)
         if status < 0:
             raise ChildFailed(f"the child was ended by signal {-status}", evidence=tail, status=status)
         if status:

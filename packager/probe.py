@@ -17,6 +17,7 @@ from packager.index import Index
 from packager.model import Source
 from packager.process import Spawner
 from packager.sandbox import Limits
+from packager.spawner import CANNOT_START
 
 Probed: TypeAlias = tuple[Source, Index | None]
 
@@ -49,7 +50,7 @@ async def probe(spawner: Spawner, path: Path) -> Probed:
     except ChildTimeout as error:
         raise OverLimit("Reading this file takes more than 10 seconds.", evidence=error.evidence) from error
     except ChildFailed as error:
-        if error.status is None:
+        if error.status in {None, CANNOT_START}:
             raise
         raise Refused("Reading this file fails.", evidence=f"{error.message}\n{error.evidence}") from error
     return _verdict(verdict, arrays)

@@ -84,7 +84,7 @@ def scan(
             taste(packet)
             if packet.size:
                 _take(seen, packet, video, idr)
-            if count % 256 == 0 and time.monotonic() > deadline:
+            if count % 256 == 255 and time.monotonic() > deadline:
                 return seen
     except av.FFmpegError as error:
         seen.broken = str(error)

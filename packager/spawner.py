@@ -218,9 +218,13 @@ def _call(request: dict[str, Any], top: int) -> int:
     function = getattr(importlib.import_module(module), name)
     outputs = [os.fdopen(number, "wb") for number in range(3, top)]
     enter(_box_from_json(request["box"]))
-    function(request["argv"], outputs)
-    for output in outputs:
-        output.close()
+    try:
+        function(request["argv"], outputs)
+        for output in outputs:
+            output.close()
+    except BaseException:  # noqa: BLE001 - told apart from a child that cannot be started
+        os.write(2, traceback.format_exc().encode())
+        return 1
     return 0
 
 

@@ -11,7 +11,8 @@ import imageio_ffmpeg
 import pytest
 import pytest_asyncio
 
-from packager.errors import NothingDecodable
+from packager.assembly import Assembly, Inspected
+from packager.errors import ChildFailed, NothingDecodable
 from packager.index import Index
 from packager.model import Colour, Scan
 from packager.probe import Probed, probe
@@ -227,3 +228,20 @@ async def test_times_are_those_ffmpeg_gives(spawner, clips, tmp_path, options: l
     _, index = await probe(spawner, path)
     with av.open(str(path)) as container:
         assert [frame.pts for frame in container.decode(video=0)] == index.times.tolist()
+
+
+async def test_file_too_long_to_read(clips, tmp_path):
+    """Past the deadline the index ends, and the header's word is taken for the rest."""
+    path = clips.path("mkv")
+    state = Inspected(path=path, size=path.stat().st_size, head=path.read_bytes()[:100], deadline=0)
+    with av.open(str(path)) as container:
+        source, index = Assembly(state, container).source()
+    assert not index.complete
+    assert 50 < len(index.times) < 150
+    assert source.duration == pytest.approx(10, abs=0.1)
+    assert any("too long to be read" in warning for warning in source.warnings)
+
+
+async def test_missing_file_is_no_verdict(spawner, tmp_path):
+    with pytest.raises(ChildFailed, match="status 126"):
+        await probe(spawner, tmp_path / "absent.mp4")

@@ -267,7 +267,7 @@ _SCHEMAS: Final[Json] = {
     ),
     "Failure": _record(
         {"step": _TEXT, "message": _TEXT, "log": {"type": "array", "items": _TEXT}},
-        about="Which step failed and why; log lines are shown to administrators.",
+        about="Which step failed and why; log lines are shown to who has signed in.",
     ),
     "Page": _record({"items": {"type": "array", "items": _ref("Asset")}, "next": _or_null("string")}),
     "Session": _record({"role": {"enum": ["public", "viewer", "admin"]}}),

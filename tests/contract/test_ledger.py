@@ -209,3 +209,16 @@ async def test_a_decision_that_fails_changes_nothing(back, asset):
     with pytest.raises(ZeroDivisionError):
         await back.ledger.plan(asset, "g1", decide)
     assert await back.ledger.runs(asset) == ()
+
+
+async def test_what_a_worker_had_begun_is_closed_when_it_comes_back(back, asset):
+    await back.ledger.begin(_run(asset, "a"), worker="w1")
+    await back.ledger.begin(_run(asset, "b"), worker="w2")
+    (a, b) = sorted(await back.ledger.runs(asset), key=lambda run: run.id)
+    assert (a.state, a.worker, a.attempts, a.started) == (RunState.RUNNING, "w1", 1, back.clock.now)
+    await back.ledger.close_runs("w1")
+    (a, b) = sorted(await back.ledger.runs(asset), key=lambda run: run.id)
+    assert (a.state, b.state) == (RunState.FAILED, RunState.RUNNING)
+    assert await back.ledger.claim("w3") == ()
+    with pytest.raises(NoSuchAsset):
+        await back.ledger.begin(_run("nothing", "c"), worker="w1")

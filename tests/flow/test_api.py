@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from streamer.problems import problem_middleware
-from streamer.rows import State
+from streamer.rows import Role, State
 from tests.backend import EVERYWHERE, backend, served
 
 SRT = b"1\r\n00:00:01,000 --> 00:00:02,000\r\nHello <script>\r\n"
@@ -223,12 +223,16 @@ async def test_redirects_pass(aiohttp_client):
     assert (response.status, response.headers["Location"]) == (302, "/there")
 
 
-async def test_the_log_of_a_failure_is_for_administrators(back, aiohttp_client, data_dir):
+async def test_the_log_of_a_failure_is_for_who_has_signed_in(back, aiohttp_client, data_dir):
     asset = await back.catalog.create_asset(title="Film")
     await back.catalog.fail(asset.id, step="probe", message="why", log=["/data/secret"])
     client = await aiohttp_client(served(back, data_dir, host=EVERYWHERE).app)
     shown = await (await client.get(f"/api/v1/assets/{asset.id}")).json()
     assert shown["failure"] == {"step": "probe", "message": "why", "log": []}
+    _, secret = await back.tokens.create(Role.VIEWER, "v")
+    headers = {"Authorization": f"Bearer {secret}"}
+    shown = await (await client.get(f"/api/v1/assets/{asset.id}", headers=headers)).json()
+    assert shown["failure"]["log"] == ["/data/secret"]
 
 
 async def test_concurrent_writes_through_the_api_all_hold(back, client):

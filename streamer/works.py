@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from cdn.policy import MANIFEST_LIFE
 from streamer.catalog import Catalog
 from streamer.errors import NoSuchAsset, WrongState
 from streamer.making import Making, Tools
@@ -16,7 +17,7 @@ from streamer.rows import Clock, State, wall_clock
 from streamer.uploads.errors import NoSuchUpload
 from streamer.uploads.inbox import Inbox
 
-RETIRED_SECONDS = 3600
+RETIRED_SECONDS = MANIFEST_LIFE
 """How long an old generation stays: longer than any cache may hold a manifest that names it."""
 
 _SWEEP_SECONDS = 60

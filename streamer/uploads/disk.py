@@ -88,31 +88,21 @@ class Appender:
             self.close()
             raise NotDurable("The upload's file is shorter than what was acknowledged.")
 
-    def write(self, batch: list[bytes]) -> None:
+    def write(self, batch: memoryview) -> None:
         """Write all of the batch. Raise NoRoom or NotDurable; `end` tells how far it came."""
         with self._lock:
-            size = sum(map(len, batch))
             space = os.fstatvfs(self._descriptor)
-            if space.f_bavail * space.f_frsize - size < self._reserve:
+            if space.f_bavail * space.f_frsize - len(batch) < self._reserve:
                 raise NoRoom("The disk's reserve is reached; everything acknowledged is kept.")
-            rest: list[memoryview] = [memoryview(chunk) for chunk in batch]
-            while rest:
+            while batch:
                 try:
-                    written = os.pwritev(self._descriptor, rest, self.end)
+                    written = os.pwrite(self._descriptor, batch, self.end)
                 except OSError as error:
                     raise failure(error, doing="writing") from error
                 self.end += written
-                rest = self._beyond(rest, written)
-
-    def _beyond(self, rest: list[memoryview], written: int) -> list[memoryview]:
-        # Return what is still to be written, and take what has been into the checksum.
-        for index, view in enumerate(rest):
-            if self._hash is not None:
-                self._hash.update(view[:written])
-            if written < len(view):
-                return [view[written:], *rest[index + 1 :]]
-            written -= len(view)
-        return []
+                if self._hash is not None:
+                    self._hash.update(batch[:written])
+                batch = batch[written:]
 
     def sync(self) -> None:
         """Bring the bytes to the disk. Raise NoRoom or NotDurable: then none since the last sync count."""

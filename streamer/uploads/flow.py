@@ -21,7 +21,6 @@ from streamer.uploads.metadata import Checksum
 from streamer.uploads.upload import Upload
 
 BATCH_BYTES = 2 << 20
-BATCH_CHUNKS = 512  # below IOV_MAX
 BATCH_SECONDS = 0.25  # a batch that does not fill is written after so long
 IDLE_BYTES = 1024  # a sender that needs longer than the idle time for these counts as silent
 GIVE_BACK = 64 << 10  # freed on a full disk, so that the record of what was received can be written
@@ -80,8 +79,12 @@ class Flow:
         self._executor = executor
         self._checksum = checksum
         self._expires = expires
-        self._batch: list[bytes] = []
+        # Two buffers that take turns. Kept chunks, written by writev, cost more than this copy: memory that
+        # goes back and forth between the allocator and the kernel is a page fault for every 4 KiB.
+        size = max(1, min(BATCH_BYTES, limit - appender.end))
+        self._batch, self._spare = bytearray(size), bytearray(size)
         self._size = 0
+        self._over = memoryview(b"")
         self._taken = appender.end
         self._job: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -104,6 +107,8 @@ class Flow:
         # Fill the batch; False at the end of the chunks. One timer serves silence and fencing.
         if self._slot.generation != self._generation:
             raise Superseded("A newer request goes on with this upload.")
+        if self._fill():
+            return True
         moved = self._loop.time()
         fresh = 0
         try:
@@ -111,7 +116,7 @@ class Flow:
                 self._slot.gate = gate
                 async for chunk in chunks:
                     self._take(chunk)
-                    if self._size >= BATCH_BYTES or len(self._batch) >= BATCH_CHUNKS:
+                    if self._fill():
                         return True
                     now = self._loop.time()
                     fresh += len(chunk)
@@ -133,10 +138,17 @@ class Flow:
         if self._taken + len(chunk) > self._limit:
             raise TooLarge(f"The body goes past the {self._limit} bytes that this upload may have.")
         self._taken += len(chunk)
-        self._size += len(chunk)
-        self._batch.append(chunk)
-        if self._timer is None:
+        self._over = memoryview(chunk)
+
+    def _fill(self) -> bool:
+        # Move what is at hand into the batch, and say whether that is full.
+        moved = min(len(self._over), len(self._batch) - self._size)
+        self._batch[self._size : self._size + moved] = self._over[:moved]
+        self._over = self._over[moved:]
+        self._size += moved
+        if moved and self._timer is None:
             self._timer = self._loop.call_later(BATCH_SECONDS, self._overdue)
+        return self._size == len(self._batch)
 
     async def _flush(self) -> None:
         # Hand the batch to a thread, after the one before it is through: at most two are in memory.
@@ -144,15 +156,16 @@ class Flow:
         self._start()
 
     def _start(self) -> None:
-        batch, self._batch, self._size = self._batch, [], 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if batch:
-            self._job = self._loop.run_in_executor(self._executor, self._write, batch)
+        if self._size:
+            full = memoryview(self._batch)[: self._size]
+            self._batch, self._spare, self._size = self._spare, self._batch, 0
+            self._job = self._loop.run_in_executor(self._executor, self._write, full)
 
     def _drop(self) -> None:
-        self._batch, self._size = [], 0
+        self._over, self._size = memoryview(b""), 0
         self._start()
 
     def _overdue(self) -> None:
@@ -174,7 +187,7 @@ class Flow:
         if self._failure is not None:
             raise self._failure
 
-    def _write(self, batch: list[bytes]) -> None:
+    def _write(self, batch: memoryview) -> None:
         # In a thread. After a failure nothing more is written: it would leave a hole.
         try:
             self._appender.write(batch)
@@ -190,7 +203,10 @@ class Flow:
     async def _settle(self, *, whole: bool) -> None:
         # `whole` tells that the request's body came to its end.
         try:
-            await self._flush()
+            self._fill()
+            while self._size:
+                await self._flush()
+                self._fill()
             await self._rest()
         except (NoRoom, NotDurable):
             self._drop()

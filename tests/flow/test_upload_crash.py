@@ -144,7 +144,7 @@ def traced(call: str, fault: str) -> tuple[str, ...]:
 
 @needs_strace
 @pytest.mark.parametrize(
-    ("call", "count"), [("pwritev", 1), ("fdatasync", 2), ("/rename.*", 3), ("fsync", 5), ("ftruncate", 1)]
+    ("call", "count"), [("pwrite64", 1), ("fdatasync", 2), ("/rename.*", 3), ("fsync", 5), ("ftruncate", 1)]
 )
 async def test_a_server_killed_at_an_exact_system_call(start, tmp_path, call, count):
     await survive(start, count, before=killed_at(call, count), root=tmp_path / "inbox")
@@ -154,7 +154,7 @@ async def test_a_server_killed_at_an_exact_system_call(start, tmp_path, call, co
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 async def test_kills_at_every_early_system_call(start, tmp_path):
-    for call in ("pwritev", "fdatasync", "/rename.*", "fsync", "ftruncate"):
+    for call in ("pwrite64", "fdatasync", "/rename.*", "fsync", "ftruncate"):
         for count in range(1, 12):
             root = tmp_path / f"{call.strip('/.*')}{count}" / "inbox"
             await survive(start, count, before=killed_at(call, count), root=root)

@@ -592,3 +592,26 @@ async def test_an_idempotency_key_answers_again(opened):
         assert first.status == second.status == 201
         assert await first.text() == await second.text()
         assert len(site.shelf.assets) == 1
+
+
+async def test_tus_js_client_uploads_in_every_way_it_knows(opened, judges, tmp_path):
+    site, body = await opened(), noise(MIB + 12345)
+    film = tmp_path / "film"
+    film.write_bytes(body)
+    judge = await asyncio.create_subprocess_exec(
+        "node",
+        judges / "tus.mjs",
+        f"http://127.0.0.1:{site.port}/api/v1/uploads",
+        film,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    printed, errors = await asyncio.wait_for(judge.communicate(), 120)
+    assert judge.returncode == 0, errors.decode()[:600]
+    verdicts = [json.loads(line) for line in printed.splitlines()]
+    assert verdicts.pop() == {"way": "terminate whole", "refused": True}
+    assert len(verdicts) == 9
+    for verdict in verdicts:
+        assert kept(site, verdict["url"]) == body, verdict["way"]
+    assert {asset["title"] for asset in site.shelf.assets.values()} == {"é film"}
+    assert {asset["state"] for asset in site.shelf.assets.values()} == {"probing"}

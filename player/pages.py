@@ -8,11 +8,12 @@ from html import escape
 from player import PREFIX, entry
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss:; "
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob: data:; "
+    "connect-src 'self' ws: wss:; "
     "style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
-    "frame-ancestors 'self'"
+    "frame-ancestors 'self'; form-action 'self'"
 )
-"""What the pages need and no more: send it with both."""
+"""What the pages need and no more: send it with both. data: media is hls.js's empty track for captions."""
 
 _ENGINE = "src/engine/hls.ts"
 

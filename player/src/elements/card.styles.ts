@@ -120,12 +120,11 @@ export const cardStyles = css`
   }
   .meta {
     display: flex;
-    gap: 6px;
+    flex-wrap: wrap;
+    gap: 0 6px;
     font-size: 13px;
     color: var(--dim, #9aa4b5);
     font-variant-numeric: tabular-nums;
-    overflow: hidden;
-    white-space: nowrap;
   }
   .meta span + span::before {
     content: "·";

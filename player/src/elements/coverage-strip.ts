@@ -55,7 +55,8 @@ export class CoverageStrip extends LitElement {
     const strength = count < 2 ? 100 : 100 - (55 * index) / (count - 1);
     const colour = `color-mix(in oklab, var(--good, #57d3a0) ${strength}%, #26506a)`;
     const spans = fractions(runs, rung.segments);
-    const name = rung.kind === "audio" ? "Audio" : `${Math.min(rung.width, rung.height)}p`;
+    const sound = rung.name.includes("surround") ? "5.1" : "Audio";
+    const name = rung.kind === "audio" ? sound : `${Math.min(rung.width, rung.height)}p`;
     const share = rung.segments ? Math.floor((rung.done / rung.segments) * 100) : 0;
     return html`<div class="row">
       ${this.named ? html`<span>${name}</span>` : ""}

@@ -40,7 +40,7 @@ export class ErrorOverlay extends LitElement {
         font-size: 19px;
       }
       p {
-        margin: 0 0 18px;
+        margin: 0 auto 18px;
         color: var(--dim, #9aa4b5);
         max-width: 44ch;
       }

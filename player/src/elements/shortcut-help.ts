@@ -22,7 +22,7 @@ export class ShortcutHelp extends LitElement {
         padding: 12px;
       }
       section {
-        width: min(520px, 100%);
+        width: min(640px, 100%);
         padding: 18px 22px 20px;
         border-radius: 14px;
         background: rgb(20 23 29 / 97%);

@@ -122,11 +122,10 @@ export const playerStyles = css`
     animation: spin 0.9s linear infinite;
     pointer-events: none;
     opacity: 0;
-    animation-delay: 0s;
-    transition: opacity 0.15s 0.35s;
   }
   .spinner.on {
     opacity: 1;
+    transition: opacity 0.15s 0.35s;
   }
   @keyframes spin {
     to {

@@ -185,29 +185,23 @@ class Catalog:
         `poster` and `storyboard` are store keys. The same generation may be set again: the plan stays, the
         rungs, the poster and the storyboard become those given.
         """
-        listed = [
-            {"name": r.name, "kind": r.kind, "width": r.width, "height": r.height, "segments": r.segments}
-            for r in rungs
-        ]
-        shown = {"rungs": listed, "poster": poster, "storyboard": storyboard, "retired_at": None}
+        row = {"asset": asset, "name": generation, "plan": dict(plan), "created": self._clock()}
+        shown = {"rungs": _listed(rungs), "poster": poster, "storyboard": storyboard, "retired_at": None}
+        changes = {
+            "generation": generation,
+            "duration": str(duration),
+            "source": dict(source),
+            "warnings": list(warnings),
+            "state": str(state),
+            "failure": None,
+        }
         table = schema.generation
 
         async def work(transaction: Transaction) -> Asset:
-            await _one(transaction.connection, asset)
-            row = {"asset": asset, "name": generation, "plan": dict(plan), "created": self._clock()}
+            await self._update(transaction, asset, **changes)
             await transaction.execute(insert_new(transaction.connection, table).values(**row, **shown))
             await transaction.execute(
                 update(table).where(table.c.asset == asset, table.c.name == generation).values(**shown)
-            )
-            await self._update(
-                transaction,
-                asset,
-                generation=generation,
-                duration=str(duration),
-                source=dict(source),
-                warnings=list(warnings),
-                state=str(state),
-                failure=None,
             )
             return await self._tell(transaction, asset, Told.ASSET_CHANGED)
 
@@ -342,6 +336,13 @@ class Catalog:
         await self._channels.stage(transaction, ASSETS, told, show(found))
         await self._channels.stage(transaction, of_asset(asset), told, show(found, log=False))
         return found
+
+
+def _listed(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
+    return [
+        {"name": r.name, "kind": r.kind, "width": r.width, "height": r.height, "segments": r.segments}
+        for r in rungs
+    ]
 
 
 async def _one(connection: AsyncConnection, asset: str) -> Asset:

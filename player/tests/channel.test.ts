@@ -141,6 +141,15 @@ test("a refused channel is told to its followers", () => {
   expect(script.seen).toEqual([["refused", 4404]]);
 });
 
+test("renewing opens another connection at once and asks for every channel again", () => {
+  script.say({ type: "refused", channel: "assets", code: 4403, reason: "" });
+  script.client.renew();
+  expect(script.sockets).toHaveLength(2);
+  expect(script.pauses).toHaveLength(0);
+  script.socket.handlers.opened();
+  expect(script.socket.sent).toEqual([{ type: "subscribe", channel: "assets" }]);
+});
+
 test("the last follower that leaves ends the subscription", () => {
   const leave = script.follow("asset:a");
   leave();

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import type { Asset } from "../src/api/asset";
 import { Memory } from "../src/store/memory";
 import { type Effects, Store } from "../src/store/store";
+import { type LocalUpload, type Shelf, Uploads } from "../src/store/uploads";
+import type { UploadHandlers } from "../src/upload/tus";
 import { encodedSpans, uploadedReach } from "../src/store/watching";
 
 interface Count {
@@ -113,4 +115,29 @@ test("the timeline shows where any rung's picture is encoded, until all is", () 
 test("nothing behind the uploaded bytes can be sought", () => {
   expect(uploadedReach({ ...asset, received: 25 })).toBe(0.25);
   expect(uploadedReach(asset)).toBe(1);
+});
+
+test("an upload is a card at once, and goes when its stream can be played", async () => {
+  const state: { uploads: readonly LocalUpload[]; assets: readonly Asset[] } = { uploads: [], assets: [] };
+  const shelf: Shelf = { getState: () => state, set: (patch) => Object.assign(state, patch) };
+  let told: UploadHandlers | undefined;
+  let now = 0;
+  const send = async (_file: File, _title: string, handlers: UploadHandlers) => {
+    told = handlers;
+    return { stop: () => undefined, restart: () => undefined };
+  };
+  const uploads = new Uploads(shelf, send, () => (now += 1000));
+  await uploads.add(new File(["0123456789"], "my_film.mp4"));
+  told?.named("a");
+  told?.progress(2);
+  told?.progress(6);
+  expect(state.uploads[0]).toMatchObject({ name: "my film", sent: 6, rate: 4, state: "sending", asset: "a" });
+  uploads.settle(asset);
+  expect(state.uploads).toHaveLength(1);
+  told?.done();
+  expect(state.uploads[0]).toMatchObject({ state: "sent", sent: 10 });
+  uploads.settle({ ...asset, state: "probing" });
+  expect(state.uploads).toHaveLength(1);
+  uploads.settle(asset);
+  expect(state.uploads).toHaveLength(0);
 });

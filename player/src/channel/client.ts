@@ -42,6 +42,7 @@ export class ControlClient {
   private connection: Connection | undefined;
   private link: Link = "waiting";
   private failures = 0;
+  private hurried = false;
   private forget: (() => void) | undefined;
 
   constructor(
@@ -67,12 +68,22 @@ export class ControlClient {
     return () => this.leave(channel, listener);
   }
 
-  /** Connect at once, as after signing in or when the network is back. */
+  /** Connect at once, as when the network is back. */
   wake(): void {
     this.forget?.();
     this.forget = undefined;
     this.failures = 0;
     if (this.link === "waiting" || this.link === "refused") this.connect();
+  }
+
+  /** Connect anew, as somebody else: the server knows a connection by the cookie it was opened with. */
+  renew(): void {
+    if (!this.connection) {
+      this.wake();
+      return;
+    }
+    this.hurried = true;
+    this.connection.close();
   }
 
   close(): void {
@@ -142,6 +153,12 @@ export class ControlClient {
 
   private closed(code: number): void {
     this.connection = undefined;
+    if (this.hurried) {
+      this.hurried = false;
+      this.move("waiting");
+      this.wake();
+      return;
+    }
     if (code >= 4400 && code <= 4499) {
       this.move("refused");
       return;

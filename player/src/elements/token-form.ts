@@ -42,7 +42,7 @@ export class TokenForm extends LitElement {
   ];
 
   override firstUpdated(): void {
-    this.renderRoot.querySelector("input")?.focus();
+    this.renderRoot.querySelector<HTMLElement>("[name=token]")?.focus();
   }
 
   private submit(event: SubmitEvent): void {
@@ -56,6 +56,7 @@ export class TokenForm extends LitElement {
       <h2>Sign in</h2>
       <p>Paste your access token. <code>streamer token create</code> makes one.</p>
       <div>
+        <input name="username" autocomplete="username" value="streamer" hidden />
         <input class="field" name="token" type="password" autocomplete="current-password" required aria-label="Access token" />
         <button class="button main">Sign in</button>
       </div>

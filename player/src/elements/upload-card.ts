@@ -2,7 +2,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import type { Asset, Coverage } from "../api/asset";
-import type { LocalUpload } from "../store/library";
+import type { LocalUpload } from "../store/uploads";
 import { remaining, size } from "../store/words";
 import { shared } from "../styles/shared";
 import { cardStyles } from "./card.styles";

@@ -1,5 +1,5 @@
 /** The watch page's state: one asset, followed until it is complete. */
-import type { Asset, Coverage } from "../api/asset";
+import { type Asset, type Coverage, encoded } from "../api/asset";
 import { type Api, Problem } from "../api/client";
 import type { ControlClient } from "../channel/client";
 import type { ControlEvent } from "../channel/messages";
@@ -105,7 +105,7 @@ export class Watching {
           set({ trouble: "That token is not accepted." });
           return;
         }
-        this.control.wake();
+        this.control.renew();
         this.store.dispatch({ type: "load" });
       },
     };
@@ -113,7 +113,7 @@ export class Watching {
 
   private heard(event: ControlEvent): void {
     const state = this.store.getState();
-    if (event.type === "asset.changed") this.store.set({ asset: event.data as Asset });
+    if (event.type === "asset.changed") this.changed(event.data as Asset);
     if (event.type === "asset.deleted") this.store.set({ gone: true });
     if (event.type === "run.progress") this.store.set({ rate: (event.data as { rate: number } | null)?.rate ?? 0 });
     if (event.type === "upload.progress" && state.asset && event.data) {
@@ -124,6 +124,11 @@ export class Watching {
       const runs = withNumber(state.coverage[rendition] ?? [], number);
       this.store.set({ coverage: { ...state.coverage, [rendition]: runs } });
     }
+  }
+
+  private changed(asset: Asset): void {
+    // Nothing of it is encoded: what is known of its segments is of an earlier generation.
+    this.store.set({ asset, ...(encoded(asset) ? {} : { coverage: {} }) });
   }
 
   private failed(error: unknown): void {

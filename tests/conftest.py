@@ -68,7 +68,7 @@ def free_port() -> int:
 
 @pytest.fixture
 async def spawn() -> AsyncIterator[Callable[..., Awaitable[Child]]]:
-    """Start children that cannot outlive the test, by `await spawn(*argv, env=…, cwd=…)`."""
+    """Return what starts children that cannot outlive the test, from their arguments, env and cwd."""
     nursery = Nursery()
     try:
         yield nursery.start

@@ -140,8 +140,8 @@ def _watched(engine: Engine, report: dict[str, Any]) -> Watched:
         ended=report["ended"],
         size=(report["width"], report["height"]),
         heights=tuple(report["heights"]),
-        texts=tuple(report["texts"]),
-        sounds=tuple(report["sounds"]),
+        texts=tuple(name or "" for name in report["texts"]),
+        sounds=tuple(name or "" for name in report["sounds"]),
     )
 
 

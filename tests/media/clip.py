@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 import uuid
 import wave
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +15,9 @@ import imageio_ffmpeg
 import numpy as np
 
 from tests.media import drawing
+from tests.media.timing import TICKS, Timing
 
 RATE = 48000
-TICKS = 90000
 FAST = ("-c:v", "libx264", "-preset", "ultrafast", "-threads", "2", "-sc_threshold", "0")
 X264 = (*FAST, "-pix_fmt", "yuv420p")
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
@@ -42,45 +41,6 @@ class Sound:
     tone: int = 1000
     language: str = ""
     codec: tuple[str, ...] = ("-c:a", "aac", "-b:a", "96k")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """When frames are shown: number n at times[n] seconds; `setpts` is the same table as a filter expression.
-
-    `rate` is the nominal rate in frames a second, and `setpts` empty where times are n / rate.
-    """
-
-    rate: Fraction
-    times: tuple[Fraction, ...]
-    setpts: str = ""
-
-
-def constant(rate: Fraction | int, seconds: int) -> Timing:
-    """Return the timing of whole frames at `rate` for about `seconds`."""
-    rate = Fraction(rate)
-    return Timing(rate=rate, times=tuple(Fraction(n) / rate for n in range(round(seconds * rate))))
-
-
-def pieces(rate: int, *runs: tuple[int, int]) -> Timing:
-    """Return a variable timing: runs of (frames, ticks of 1/90000 s from each of them to the next)."""
-    times, at = [], 0
-    for frames, step in runs:
-        times += [Fraction(at + n * step, TICKS) for n in range(frames)]
-        at += frames * step
-    terms, first = [], 0
-    for frames, step in runs:
-        terms.append(f"clip(N-{first},0,{frames})*{step}")
-        first += frames
-    return Timing(rate=Fraction(rate), times=tuple(times), setpts="+".join(terms))
-
-
-def jittered(rate: int, seconds: int) -> Timing:
-    """Return a timing whose every frame but the first is up to 10 ms off its place at `rate`."""
-    step, count = TICKS // rate, rate * seconds
-    offsets = [((n * 37) % 21 - 10) * 90 if n else 0 for n in range(count)]
-    times = tuple(Fraction(n * step + offset, TICKS) for n, offset in enumerate(offsets))
-    return Timing(rate=Fraction(rate), times=times, setpts=f"N*{step}+if(N,(mod(N*37,21)-10)*90,0)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +75,6 @@ class Clip:
     options: tuple[str, ...] = ()
     seconds: Fraction = Fraction(10)
     codec: str = "h264"
-    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def rate(self) -> Fraction:
@@ -320,11 +279,6 @@ class Library:
         clip = self.kinds[name]
         return build(clip, self.folder / f"{name}{clip.suffix}")
 
-    def make(self, clip: Clip, builder: Callable[[Clip, Path], Path] = build) -> Path:
+    def make(self, clip: Clip) -> Path:
         """Return the file of a clip outside the table; its name must be unique in the session."""
-        return builder(clip, self.folder / f"{clip.name}{clip.suffix}")
-
-
-def like(clip: Clip, name: str, **changes: object) -> Clip:
-    """Return a copy of a clip under another name with some fields changed."""
-    return replace(clip, name=name, **changes)  # type: ignore[arg-type]
+        return build(clip, self.folder / f"{clip.name}{clip.suffix}")

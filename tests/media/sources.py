@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tests.media.clip import FAST, X264, Clip, Library, Sound, Timing, constant, jittered, pieces
+from tests.media.clip import FAST, X264, Clip, Sound
+from tests.media.timing import constant, jittered, pieces
 
 NTSC_FILM = Fraction(24000, 1001)
 NTSC = Fraction(30000, 1001)
@@ -178,5 +179,3 @@ def _containers() -> list[Clip]:
 KINDS: dict[str, Clip] = {
     clip.name: clip for clip in [*_rates(), *_timings(), *_pictures(), *_sounds(), *_containers()]
 }
-
-__all__ = ["KINDS", "Clip", "Library", "Sound", "Timing", "constant", "jittered", "pieces"]

@@ -1,6 +1,7 @@
 /** HLS over hls.js. */
 import Hls, { type ErrorData, type HlsConfig, type MediaPlaylist } from "hls.js";
 import { type Engine, type Listener, nothing, type Track, type Trouble } from "./engine";
+import { deviceChannels, groupFor } from "./sound";
 
 // A segment's request is held by the server while it is being encoded, so waiting long is normal and cheaper
 // than asking again. Playlists answer at once and keep hls.js's own limits.
@@ -46,6 +47,7 @@ export class HlsEngine implements Engine {
     hls.subtitleDisplay = false; // cues are drawn above the controls, by us
     this.hls = hls;
     this.listener.changed(nothing);
+    hls.on(Hls.Events.MANIFEST_PARSED, (_, { audioTracks }) => keepOneGroup(hls, audioTracks));
     for (const event of [
       Hls.Events.MANIFEST_PARSED,
       Hls.Events.LEVEL_SWITCHED,
@@ -115,6 +117,19 @@ export class HlsEngine implements Engine {
       return;
     }
     this.listener.failed(trouble(data));
+  }
+}
+
+/**
+ * Leave each rung once, with the sound that suits the device. Among several groups hls.js chooses by bit rate as if
+ * they were rungs, and throws away fetched audio at every change.
+ */
+function keepOneGroup(hls: Hls, tracks: MediaPlaylist[]): void {
+  const group = groupFor(tracks, deviceChannels);
+  if (!group || !hls.levels.some(({ audioGroups }) => audioGroups?.includes(group))) return;
+  for (let index = hls.levels.length - 1; index >= 0; index -= 1) {
+    const groups = hls.levels[index]?.audioGroups;
+    if (groups?.length && !groups.includes(group)) hls.removeLevel(index);
   }
 }
 

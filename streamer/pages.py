@@ -11,15 +11,10 @@ from aiohttp import hdrs, web
 
 import player
 from cdn.policy import POLICIES, Kind
-from player.pages import library_html, watch_html
+from player.pages import CONTENT_SECURITY_POLICY, library_html, watch_html
 from streamer.catalog import Catalog
 from streamer.rows import State, show
 
-_CSP = (
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss:; "
-    "style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
-    "frame-ancestors 'self'; form-action 'self'"
-)
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 
@@ -93,7 +88,7 @@ def _page(request: web.Request, text: str) -> web.Response:
     headers = {
         hdrs.CACHE_CONTROL: POLICIES[Kind.PAGE].cache,
         hdrs.ETAG: etag,
-        "Content-Security-Policy": _CSP,
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
         hdrs.X_CONTENT_TYPE_OPTIONS: "nosniff",
         "Referrer-Policy": "same-origin",
     }

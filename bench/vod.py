@@ -1,8 +1,8 @@
 """Compare packaging a file with one bare ffmpeg run of the same settings, and with shaka-streamer.
 
-`python -m bench.vod [SOURCE] [--rounds N] [--shaka]` prints a table and writes bench/results/vod.json. CPU is
-user and system time of whole process trees; wall time says little on a busy machine. shaka-streamer installs a
-package of our name, so it gets an environment of its own in a temporary folder.
+`python -m bench.vod [SOURCE] [--rounds N] [--shaka]` prints a table and keeps it as JSON. CPU is user and
+system time of whole process trees; wall time says little on a busy machine. shaka-streamer installs a package
+of our name, so it gets an environment of its own in a temporary folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """Seconds of CPU and of wall, peak resident bytes of the largest process, output bytes, time to playable."""
+    """Seconds of CPU, wall and until playable; peak resident bytes of one process; output bytes."""
 
     cpu: float
     wall: float

@@ -1,0 +1,117 @@
+"""The product as people use it: upload on the library page, watch on the watch page, in Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.browser.site import Site, Visit, pauses, serving, visiting
+from tests.media.browser import chromium
+from tests.media.clip import Library
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+FILM = Path(__file__).parents[2] / "samples" / "bbb-480p-30s.mp4"
+UNDER_WAY = re.compile(r"^[1-9]\d?$")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    async with serving(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+async def _drop(visit: Visit, path: Path) -> None:
+    """Drag a file over the page and let it go, as the browser itself reports it."""
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"type": kind, "x": 640, "y": 500, "data": data}
+        await visit.devtools.send("Input.dispatchDragEvent", place)
+
+
+async def test_a_film_is_uploaded_on_the_page_and_watched(browser: Browser, site: Site) -> None:
+    async with visiting(browser, site) as visit:
+        page = visit.page
+        await page.goto(site.base)
+        await visit.limit(up=24_000_000)
+        await page.locator("input[type=file]").set_input_files(FILM)
+        sending = page.locator("upload-card [role=progressbar]")
+        await expect(sending).to_have_attribute("aria-valuenow", UNDER_WAY, timeout=10_000)
+        await visit.limit()
+        card = page.locator("asset-card", has_text="bbb-480p-30s")
+        await expect(card.locator("coverage-strip")).to_be_visible(timeout=20_000)
+        await expect(card.locator(".badge.state")).to_contain_text("Encoding")
+        await card.locator("a.frame").click()
+        await visit.follow()
+        await visit.has("s.time > 6 && s.frames > 100", seconds=30)
+        assert await visit.contrast("watch") > 20
+        state, shown = await visit.state(), await visit.shown()
+    assert state["trouble"] is None
+    assert state["dropped"] * 5 < state["frames"]
+    assert len({time for _, time, _ in shown}) > 60
+    assert [time for _, time, _ in shown] == sorted(time for _, time, _ in shown)
+    assert pauses(shown) < 1
+    # One group of audio: each rung once, and no sound fetched to be thrown away.
+    heights = [level["height"] for level in state["levels"]]
+    assert len(heights) == len(set(heights)) > 1
+    assert [address for address in visit.aborted if "/audio" in address] == []
+
+
+async def test_a_dropped_file_is_uploaded(browser: Browser, site: Site, clips: Library) -> None:
+    async with visiting(browser, site) as visit:
+        await visit.page.goto(site.base)
+        await expect(visit.page.get_by_role("button", name="Upload", exact=True)).to_be_visible()
+        await _drop(visit, await asyncio.to_thread(clips.path, "fps25"))
+        card = visit.page.locator("asset-card", has_text="fps25")
+        await expect(card.locator("a.frame")).to_be_visible(timeout=30_000)
+
+
+async def test_a_file_that_is_no_video_says_why_and_can_be_tried_again(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    path = tmp_path / "letter.mp4"
+    path.write_text("Dear reader,\nthis is a letter.\n" * 50, encoding="utf-8")
+    async with visiting(browser, site) as visit:
+        await visit.page.goto(site.base)
+        await visit.page.locator("input[type=file]").set_input_files(path)
+        card = visit.page.locator("asset-card", has_text="letter")
+        failure = card.locator(".failure")
+        told = failure.locator("strong")
+        await expect(told).to_have_text("Failed while looking inside the file", timeout=20_000)
+        assert (await failure.locator("p").inner_text()).strip()
+        async with visit.page.expect_response(lambda answer: answer.url.endswith("/retry")) as retried:
+            await failure.get_by_role("button", name="Retry").click()
+        assert (await retried.value).ok
+        await expect(told).to_be_visible(timeout=20_000)
+
+
+HOSTILE = (
+    '"><script>alert(1)</script><img src=//other.invalid/x onerror=alert(2)>',
+    "\u202e\u0645\u0631\u062d\u0628\u0627 <b onclick=alert(3)>'\"&lt;",
+    "🎬👩‍🚀 `${alert(4)}` {{7*7}} javascript:alert(5)",
+)
+
+
+async def test_what_people_write_is_shown_as_text(browser: Browser, site: Site, clips: Library) -> None:
+    asset = await site.upload(await asyncio.to_thread(clips.path, "video_only"))
+    await site.until(asset, "playable", "complete")
+    async with visiting(browser, site) as visit:
+        for title in HOSTILE:
+            await site.call("PATCH", f"/assets/{asset}", json={"title": title})
+            await visit.page.goto(site.base)
+            card = visit.page.locator(f'asset-card:has(a[href="/watch/{asset}"])')
+            await expect(card.locator("h3")).to_have_text(title)
+            await visit.page.goto(f"{site.base}/watch/{asset}")
+            await expect(visit.page.locator("watch-page .head h1")).to_have_text(title)
+            await expect(visit.page).to_have_title(f"{title} · streamer")

@@ -49,11 +49,12 @@ class Site:
         ):
             return await answer.json() if answer.content_type == "application/json" else None
 
-    async def upload(self, path: Path, *, title: str | None = None) -> str:
+    async def upload(self, path: Path) -> str:
         """Upload a file by the plain POST and return the asset's id as soon as the server has it."""
-        form = aiohttp.FormData()
-        form.add_field("file", path.read_bytes(), filename=title or path.name)
-        return (await self.call("POST", "/assets", data=form))["id"]
+        with path.open("rb") as file:
+            form = aiohttp.FormData()
+            form.add_field("file", file, filename=path.name)
+            return (await self.call("POST", "/assets", data=form))["id"]
 
     async def until(self, asset: str, *states: str, seconds: float = 60) -> dict[str, Any]:
         """Wait until the asset is in one of the states and return it."""

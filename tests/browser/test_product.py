@@ -13,7 +13,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.site import Site, Visit, pauses, serving, visiting
 from tests.media.browser import chromium
-from tests.media.clip import Library
+from tests.media.clip import Library, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 FILM = Path(__file__).parents[2] / "samples" / "bbb-480p-30s.mp4"
@@ -30,6 +30,14 @@ async def browser() -> AsyncIterator[Browser]:
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     async with serving(tmp_path_factory.mktemp("site")) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def film(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the id of a minute of film, just uploaded when the first test asks for it."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    await asyncio.to_thread(run, ["-stream_loop", "1", "-i", str(FILM), "-c", "copy", str(path)])
+    return await site.upload(path)
 
 
 async def _drop(visit: Visit, path: Path) -> None:
@@ -115,3 +123,24 @@ async def test_what_people_write_is_shown_as_text(browser: Browser, site: Site, 
             await visit.page.goto(f"{site.base}/watch/{asset}")
             await expect(visit.page.locator("watch-page .head h1")).to_have_text(title)
             await expect(visit.page).to_have_title(f"{title} · streamer")
+
+
+async def test_the_end_is_watched_before_it_is_encoded(browser: Browser, site: Site, film: str) -> None:
+    async with visiting(browser, site) as visit:
+        await visit.page.goto(f"{site.base}/watch/{film}")
+        await visit.follow()
+        await visit.has("s.time > 0.5 && !s.paused")
+        encoded = await site.call("GET", f"/assets/{film}")
+        assert encoded["state"] == "playable"
+        assert all(
+            rung["done"] < rung["segments"] - 2 for rung in encoded["rungs"] if rung["kind"] == "video"
+        )
+        await visit.page.keyboard.press("9")
+        await visit.has("s.time >= a && s.time < a + 1", encoded["duration"] * 0.9, seconds=10)
+        await visit.has("s.time > a", encoded["duration"] * 0.9 + 2.5, seconds=30)
+        assert await visit.page.locator("error-overlay").count() == 0
+        assert await visit.contrast("end") > 20
+        shown = await visit.shown()
+    behind = [time for _, time, _ in shown if time > encoded["duration"] * 0.9 - 0.1]
+    assert len(behind) > 20
+    assert behind == sorted(behind)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition, Stream
@@ -261,10 +262,11 @@ class Assembly:
         kept = []
         for stream in streams:
             reach = reaches.get(stream.index)
-            if stream.index not in taster.frames or reach is None or reach[1] <= reach[0]:
+            frame = taster.frames.get(stream.index)
+            if not isinstance(frame, AudioFrame) or reach is None or reach[1] <= reach[0]:
                 self._warnings.append(f"Audio track {stream.index} cannot be decoded and is left out.")
                 continue
-            kept.append(audio_track(stream, start=reach[0], end=reach[1]))
+            kept.append(audio_track(stream, frame, start=reach[0], end=reach[1]))
         return tuple(kept)
 
     def _span(self, video: VideoTrack | None, audio: tuple[AudioTrack, ...]) -> tuple[Fraction, Fraction]:

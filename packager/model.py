@@ -80,7 +80,11 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioTrack:
-    """One audio track of a source. `start` and `end` are container time in seconds."""
+    """One audio track of a source. `start` and `end` are container time in seconds.
+
+    `first_frame` is the samples of its first decoded frame where the container's clock cannot place frames to
+    the sample (Matroska's milliseconds) and all later frames have one length; 0 elsewhere.
+    """
 
     index: int
     codec: str
@@ -93,6 +97,7 @@ class AudioTrack:
     language: str = ""
     title: str = ""
     default: bool = False
+    first_frame: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

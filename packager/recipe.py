@@ -15,14 +15,10 @@ from typing import Any
 
 import ffmpeg
 
+from packager.formats import CODECS, FORMATS
 from packager.model import Grid
 from packager.plan import AudioRung, Picture, VideoRung
 from packager.timeline import AAC_FRAME
-
-FORMATS = (
-    "mov,matroska,mpegts,mpeg,avi,flv,asf,ogg,wav,w64,mp3,flac,aac,aiff,mxf,mp4,m4a,3gp,3g2,mj2,webm"
-)  # fmt: skip
-"""Demuxers an upload may be opened with: no playlists, no scripts, no pictures, no devices."""
 
 PRE_ROLL = 8
 """AAC frames encoded before a Run's first one and dropped: joints as clean as one continuous encode."""
@@ -34,6 +30,9 @@ _UNINDEXED_EARLY = Fraction(4)
 """Seconds to seek early in containers without an index: a plain seek in MPEG-TS loses frames."""
 
 _AUDIO_EARLY = Fraction(1)
+
+_ROUNDED = Fraction(2, 1000)
+"""Seconds that rounding to milliseconds can put between two frames: of their times, and of the delay."""
 
 _MOVFLAGS = "+empty_moov+default_base_moof+frag_keyframe+frag_discont+negative_cts_offsets"
 
@@ -53,7 +52,8 @@ def _open(source: Input, seconds: Fraction) -> Any:
         "copyts": None,
         "noaccurate_seek": None,
         "protocol_whitelist": "file",
-        "format_whitelist": FORMATS,
+        "format_whitelist": ",".join(FORMATS),
+        "codec_whitelist": ",".join(CODECS),
         "max_pixels": 36_000_000,
     }
     if early > 0:
@@ -189,7 +189,7 @@ def _finish(stream: Any, rung: VideoRung, picture: Picture) -> Any:
     """Scale to the rung and set everything that stands in the init: format, aspect, colour."""
     matrix = "bt709" if picture.colour.matrix == "bt709" else "bt601"
     return (
-        # HDR mastering data, captions and the like would go into the init, or nobody would look for them there
+        # HDR mastering data, captions and the like would go into the init; nobody looks for them there
         stream.filter("sidedata", mode="delete")
         .filter(
             "scale",
@@ -250,13 +250,41 @@ def _mp4() -> Mapping[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """How a track's container time becomes media time, in samples at the source's `rate`.
+
+    `origin` is container seconds, `start` where the track begins in media seconds, `first_frame` as in
+    AudioTrack.
+    """
+
+    rate: int
+    origin: Fraction
+    start: Fraction
+    first_frame: int
+
+    def expression(self) -> str:
+        """Return the new time of a frame.
+
+        Where the container rounds times, each Run would begin up to half a millisecond off, which is a click
+        at every joint. So a frame is put where it is by counting from the first one, unless it is too far
+        from there: behind a hole, or where the sound card's clock was not the container's.
+        """
+        moved = f"PTS-({round(self.origin * self.rate)})"
+        if not self.first_frame:
+            return moved
+        second = round(self.start * self.rate) + self.first_frame
+        counted = f"{second}+NB_SAMPLES*round((ld(0)-({second}))/NB_SAMPLES)"
+        near = round(_ROUNDED * self.rate)
+        return f"st(0,{moved});st(1,{counted});if(lte(abs(ld(1)-ld(0)),{near}),ld(1),ld(0))"
+
+
 def audio(
     program: Path,
     source: Input,
     rung: AudioRung,
     *,
-    origin: Fraction,
-    source_rate: int,
+    moved: Moved,
     first: int,
     last: int,
 ) -> tuple[tuple[str, ...], int]:
@@ -267,17 +295,18 @@ def audio(
     """
     begin = max(0, first - PRE_ROLL)
     start, end = begin * AAC_FRAME, (last + 1) * AAC_FRAME
-    seconds = origin + Fraction(start, rung.sample_rate) - _AUDIO_EARLY
+    seconds = moved.origin + Fraction(start, rung.sample_rate) - _AUDIO_EARLY
     layout = "stereo" if rung.channels == 2 else "5.1"
     heard = (
         _open(source, seconds)[str(rung.track)]
-        .filter("asetpts", f"PTS-({round(origin * source_rate)})")
+        .filter("asetpts", moved.expression())
         .filter(
             "aresample",
             rung.sample_rate,
             out_chlayout=layout,
             out_sample_fmt="fltp",
             first_pts=start,
+            min_comp="0.00001",  # the first sample is placed exactly, a millisecond is not good enough
             min_hard_comp="0.01",
             **{"async": 1},
         )

@@ -57,6 +57,7 @@ class Run:
     times: tuple[tuple[int, ...], ...] = ()
     audio: AudioRung | None = None
     source_rate: int = 0
+    first_frame: int = 0
     heard: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
     early: bool = False
     blank: bool = False
@@ -113,6 +114,7 @@ def of(
             inits=common,
             audio=audio,
             source_rate=track.sample_rate,
+            first_frame=track.first_frame,
             heard=(track.start - plan.origin, track.end - plan.origin),
         )
     if plan.picture is None:
@@ -230,9 +232,10 @@ def _argv(run: Run, source: Path, program: Path) -> tuple[tuple[str, ...], int]:
     begin, end = (Fraction(run.borders[at], run.timescale) for at in (0, -1))
     if run.blank or end <= run.heard[0] or begin >= run.heard[1]:
         return recipe.silence(program, run.audio, units=last - first)
-    return recipe.audio(
-        program, opened, run.audio, origin=run.origin, source_rate=run.source_rate, first=first, last=last
+    moved = recipe.Moved(
+        rate=run.source_rate, origin=run.origin, start=run.heard[0], first_frame=run.first_frame
     )
+    return recipe.audio(program, opened, run.audio, moved=moved, first=first, last=last)
 
 
 def _limits(run: Run) -> Limits:

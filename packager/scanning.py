@@ -148,7 +148,8 @@ def _skipped(packet: Packet[Any]) -> int:
         return 0
     samples = struct.unpack_from("<I", raw)[0]
     rate = packet.stream.codec_context.sample_rate
-    return round(Fraction(samples, rate) / Fraction(packet.time_base)) if rate else 0
+    # Half a tick is rounded up, as FFmpeg does: the 6.5 ms of Opus in Matroska's milliseconds.
+    return int(Fraction(samples, rate) / Fraction(packet.time_base) + Fraction(1, 2)) if rate else 0
 
 
 def _idr_test(video: Stream | None) -> Callable[[Packet[Any]], bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
@@ -95,9 +96,10 @@ def video_track(
     )
 
 
-def audio_track(stream: AudioStream, *, start: Fraction, end: Fraction) -> AudioTrack:
-    """Describe an audio track; `start` and `end` are container seconds."""
+def audio_track(stream: AudioStream, frame: AudioFrame, *, start: Fraction, end: Fraction) -> AudioTrack:
+    """Describe an audio track by its stream and its first frame; `start` and `end` are container seconds."""
     context = stream.codec_context
+    exact = (Fraction(1, context.sample_rate) / (stream.time_base or 1)).denominator == 1
     return AudioTrack(
         index=stream.index,
         codec=context.codec.canonical_name,
@@ -110,6 +112,8 @@ def audio_track(stream: AudioStream, *, start: Fraction, end: Fraction) -> Audio
         language=_language(stream),
         title=_title(stream),
         default=bool(stream.disposition & Disposition.default),
+        # Vorbis has frames of two lengths.
+        first_frame=0 if exact or context.codec.canonical_name == "vorbis" else frame.samples,
     )
 
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.browser.site import Site, Visit, pauses, serving, visiting
-from tests.media.browser import chromium
+from tests.media.browser import Engine, Watched, chromium, open_page, play
 from tests.media.clip import Library, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -144,3 +144,24 @@ async def test_the_end_is_watched_before_it_is_encoded(browser: Browser, site: S
     behind = [time for _, time, _ in shown if time > encoded["duration"] * 0.9 - 0.1]
     assert len(behind) > 20
     assert behind == sorted(behind)
+
+
+@pytest.mark.parametrize(
+    "roads",
+    [[("shaka", "dash"), ("hls.js", "hls")], [("dash.js", "dash"), ("shaka", "hls")]],
+    ids=["shaka-dash and hls.js", "dash.js and shaka-hls"],
+)
+async def test_other_players_play_what_is_served(
+    browser: Browser, site: Site, film: str, roads: list[tuple[Engine, str]]
+) -> None:
+    playback = (await site.until(film, "complete", seconds=90))["playback"]
+
+    async def watch(engine: Engine, road: str) -> Watched:
+        async with open_page(browser) as page:
+            return await play(page, engine, site.base + playback[road], 15)
+
+    for watched in await asyncio.gather(*(watch(*road) for road in roads)):
+        assert (watched.fatal, watched.stalls) == ((), ()), watched.engine
+        assert watched.position >= 15
+        assert watched.backward() == []
+        assert len(watched.frames) > 100

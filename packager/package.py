@@ -16,8 +16,8 @@ from packager.farm import Farm
 from packager.index import Index
 from packager.inits import Inits
 from packager.ladder import Effort
-from packager.model import Grid, Presentation, Rendition
-from packager.packaging import Packaging
+from packager.model import Presentation, Rendition
+from packager.packaging import Packaging, may_be_the_grid
 from packager.plan import Plan
 from packager.probe import probe
 from packager.process import Spawner
@@ -159,8 +159,8 @@ async def package(
                 farm.add(packaging)
                 await ornament(made, spawner=spawner)
                 await finish(made, spawner=spawner)
-        except PackagingError:
-            if plan.picture is None or plan.picture.grid is Grid.FRAME:
+        except PackagingError as error:
+            if not may_be_the_grid(plan, error):
                 raise
             sink(
                 Warned(

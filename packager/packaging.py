@@ -11,13 +11,14 @@ from pathlib import Path
 
 from packager import engine, keys, run
 from packager.engine import Group, Slots, Span, Want
-from packager.errors import PackagingError, SegmentMismatch
+from packager.errors import ChildFailed, PackagingError, SegmentMismatch, StoreFailed, StoreFull
 from packager.facts import Fact, SegmentStored, Sink, Warned
 from packager.index import Index
 from packager.inits import Init
 from packager.model import Grid
 from packager.plan import Plan
 from packager.run import Run
+from packager.spawner import CANNOT_START
 from packager.store import Store
 
 _EARLY = 1
@@ -31,6 +32,12 @@ class TooManyWants(PackagingError):
     """More viewers wait for missing segments of this asset than it answers for at once."""
 
     code = "too-many-wants"
+
+
+class Abandoned(PackagingError):
+    """The generation is not made any further: its asset was deleted, or is made anew."""
+
+    code = "abandoned"
 
 
 class Packaging:
@@ -107,6 +114,11 @@ class Packaging:
             self._wants[want] -= 1
             self._wants += Counter()
 
+    def abandon(self) -> None:
+        """Let nobody wait any longer: whoever does gets Abandoned, unless it has failed before."""
+        self.failure = self.failure or Abandoned("this video is not made any further")
+        self._pulse()
+
     async def ended(self) -> None:
         """Wait until every segment is there. Raise the PackagingError that ended it for good."""
         await self._until(lambda: self.complete)
@@ -173,6 +185,8 @@ class Packaging:
         self._pulse()
 
     def _hopeless(self, span: Span, error: PackagingError) -> bool:
+        if _outside(error):  # encoding more carefully makes no better disk
+            return True
         keyed = self.plan.picture is not None and self.plan.picture.grid is Grid.KEYFRAME
         pictures = not any(rung.name in span.names for rung in self.plan.audio)
         if keyed and pictures and isinstance(error, SegmentMismatch):
@@ -189,6 +203,19 @@ class Packaging:
 
     def _done(self) -> Mapping[str, AbstractSet[int]]:
         return {name: sizes.keys() for name, sizes in self.sizes.items()}
+
+
+def may_be_the_grid(plan: Plan, error: PackagingError) -> bool:
+    """Say whether a failure can come from the source's own frame times: then the frame grid may do."""
+    if plan.picture is None or plan.picture.grid is Grid.FRAME:
+        return False
+    return not _outside(error)
+
+
+def _outside(error: PackagingError) -> bool:
+    """Say whether a failure has nothing to do with the source: a store or an encoder that cannot be used."""
+    cannot_start = isinstance(error, ChildFailed) and error.status == CANNOT_START
+    return cannot_start or isinstance(error, StoreFull | StoreFailed)
 
 
 def _groups(plan: Plan) -> tuple[Group, ...]:

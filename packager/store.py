@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from packager.blocking import blocking
 from packager.errors import BadKey, KeyMissing, StoreFull
 from packager.folder import Folder, content_etag
 
@@ -196,7 +196,7 @@ class DiskStore:
         return await self._off_loop(self._folder.sweep)
 
     async def _off_loop(self, work: Callable[..., _T], *args: object) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
+        return await blocking(self._executor, work, *args)
 
 
 class Scoped:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import fcntl
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
 from packager.farm import Farm
 from packager.inits import Inits
+from packager.ladder import Effort
 from packager.package import encoder_build
 from packager.process import Spawner
 from packager.store import DiskStore, Scoped
@@ -23,17 +28,18 @@ from streamer.channel import Channels
 from streamer.config import Config
 from streamer.control import Control
 from streamer.database import Database
+from streamer.errors import ConfigError
 from streamer.ffmpeg import find
 from streamer.health import Health
 from streamer.ledger import SqlLedger
 from streamer.making import WORKER, Tools
-from streamer.metrics import Metrics
+from streamer.metrics import Collect, Metrics
 from streamer.openapi import OpenApi
 from streamer.origin import Origin
 from streamer.pages import Pages
 from streamer.problems import problem_middleware
 from streamer.replays import Replays
-from streamer.rows import show, wall_clock
+from streamer.rows import Clock, show, wall_clock
 from streamer.session import Session
 from streamer.shelf import Shelf
 from streamer.snapshots import Snapshots
@@ -48,6 +54,13 @@ _PROBES = 2
 _DISK_THREADS = 8
 
 
+class Part(Protocol):
+    """Something that answers requests."""
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return its routes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A composed server: the application to serve, and what the commands around it need."""
@@ -55,101 +68,199 @@ class Server:
     app: web.Application
     catalog: Catalog
     reception: Reception
+    works: Works
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Truth:
+    """What stands on the database."""
+
+    database: Database
+    tokens: Tokens
+    replays: Replays
+    channels: Channels
+    catalog: Catalog
+    ledger: SqlLedger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Media:
+    """What makes media, keeps it and sends it."""
+
+    origin: Origin
+    works: Works
+    inbox: DiskInbox
 
 
 @asynccontextmanager
-async def compose(config: Config) -> AsyncIterator[Server]:
-    """Make the server and start its work; on leaving, stop it so that the next life can go on."""
+async def compose(
+    config: Config, *, clock: Clock = wall_clock, sync: Callable[[int], None] = os.fdatasync
+) -> AsyncIterator[Server]:
+    """Make the server and start its work; on leaving, stop it so that the next life can go on.
+
+    `clock` is the wall clock; `sync` brings a segment's bytes to the disk. Raise ConfigError.
+    """
     async with AsyncExitStack() as stack:
-        for folder in (config.data, config.data / "indexes"):
-            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        database = await Database.open(config.data / "catalog.sqlite")
-        stack.push_async_callback(database.close)
-        tokens = Tokens(database)
-        await require_token(config, tokens)
-        disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
-        store = DiskStore(config.data / "media", executor=disk)
-        await store.sweep()
-        spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
-        build = await encoder_build(spawner)
-        farm = await stack.enter_async_context(Farm(spawner, slots=config.encode_slots))
-        channels = Channels(database)
-        catalog, ledger = Catalog(database, channels), SqlLedger(database, channels)
-        await catalog.open_library()
-        await ledger.close_runs(WORKER)
-        tools = Tools(
-            catalog=catalog,
-            ledger=ledger,
-            channels=channels,
-            store=store,
-            spawner=spawner,
-            farm=farm,
-            inits=Inits(spawner),
-            encoder=build,
-            indexes=config.data / "indexes",
-            probes=asyncio.Semaphore(_PROBES),
-        )
-        inbox = DiskInbox(config.data / "uploads", reserve=config.disk_reserve_bytes)
-        shelf = Shelf(catalog, ledger, store, making=lambda asset: works.making(asset))  # noqa: PLW0108 - works comes later
-        origin = Origin(store, shelf)
-        stack.push_async_callback(origin.close)
-
-        def forget(asset: str) -> None:
-            shelf.forget(asset)
-            origin.forget(asset)
-
-        works = Works(tools, inbox, forget=forget)
+        await asyncio.to_thread(_make_folders, config.data)
+        stack.enter_context(_alone(config.data))
+        truth = await _truth(config, stack, clock)
         metrics = Metrics()
+        tools = await _tools(config, stack, truth, sync=sync)
+        media = _media(config, stack, tools, clock=clock, metrics=metrics)
         settings = UploadSettings(
             max_size=config.upload_max_bytes, expiry_seconds=config.upload_expiry_seconds
         )
-        reception = Reception(inbox=inbox, intake=works, settings=settings, clock=wall_clock)
-        replays = Replays(database)
-
-        async def describe(asset: str) -> dict[str, object]:
-            return show(await catalog.get(asset))
-
-        control = Control(channels, Snapshots(catalog, ledger, channels).kinds())
-        access = Access(tokens, host=config.host, public_url=config.public_url)
-
-        async def count() -> None:
-            for state, runs in (await ledger.counts()).items():
-                metrics.runs.set(runs, str(state))
-            metrics.queue.set(farm.queued)
-            metrics.control_clients.set(control.clients)
-
-        metrics.collect(count)
-        parts = (
-            Assets(catalog, works, replays, store_of=lambda asset: Scoped(store, asset)),
-            origin,
-            control,
-            Session(tokens, access),
-            Health(
-                database,
-                data=config.data,
-                disk_reserve_bytes=config.disk_reserve_bytes,
-                version=__version__,
-                ffmpeg=build,
-                sandbox=spawner.tier,
-            ),
-            metrics,
-            OpenApi(__version__),
-            Pages(catalog),
-        )
-        app = web.Application(
-            middlewares=[metrics.middleware, problem_middleware, access.middleware], client_max_size=1 << 20
-        )
-        for part in parts:
-            app.add_routes(part.routes())
-        app.add_routes(upload_routes(inbox, works, settings, describe=describe, once=replays.once))
-        app.on_startup.append(access.check_routes)
-        app.on_shutdown.append(lambda _: control.close())
-        await works.start()
-        stack.push_async_callback(works.stop)
+        reception = Reception(inbox=media.inbox, intake=media.works, settings=settings, clock=clock)
+        app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
+        await media.works.start()
+        stack.push_async_callback(media.works.stop)
         await reception.recover()
         sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
         stack.push_async_callback(_cancel, sweeping)
-        yield Server(app=app, catalog=catalog, reception=reception)
+        yield Server(app=app, catalog=truth.catalog, reception=reception, works=media.works)
+
+
+async def _truth(config: Config, stack: AsyncExitStack, clock: Clock) -> _Truth:
+    """Open the database, with what an earlier process was doing marked as ended."""
+    database = await Database.open(config.data / "catalog.sqlite")
+    stack.push_async_callback(database.close)
+    tokens = Tokens(database, clock=clock)
+    await require_token(config, tokens)
+    channels = Channels(database, clock=clock)
+    truth = _Truth(
+        database=database,
+        tokens=tokens,
+        replays=Replays(database, clock=clock),
+        channels=channels,
+        catalog=Catalog(database, channels, clock=clock),
+        ledger=SqlLedger(database, channels, clock=clock),
+    )
+    await truth.catalog.open_library()
+    await truth.ledger.close_runs(WORKER)
+    return truth
+
+
+async def _tools(
+    config: Config, stack: AsyncExitStack, truth: _Truth, *, sync: Callable[[int], None]
+) -> Tools:
+    """Make what encodes and keeps, swept of what interrupted writes have left."""
+    disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
+    store = DiskStore(config.data / "media", executor=disk, sync=sync)
+    await store.sweep()
+    spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
+    build = await encoder_build(spawner)
+    return Tools(
+        catalog=truth.catalog,
+        ledger=truth.ledger,
+        channels=truth.channels,
+        store=store,
+        spawner=spawner,
+        farm=await stack.enter_async_context(Farm(spawner, slots=config.encode_slots)),
+        inits=Inits(spawner),
+        encoder=build,
+        effort=Effort(preset=config.encode_preset),
+        indexes=config.data / "indexes",
+        probes=asyncio.Semaphore(_PROBES),
+    )
+
+
+def _media(config: Config, stack: AsyncExitStack, tools: Tools, *, clock: Clock, metrics: Metrics) -> _Media:
+    """Make the works, and the shelf and the origin that show what they make."""
+    shelf = Shelf(
+        tools.catalog,
+        tools.ledger,
+        tools.store,
+        making=lambda asset: works.making(asset),  # noqa: PLW0108 - works comes later
+        waited=lambda seconds: metrics.wait_seconds.observe(seconds, "now"),
+    )
+    origin = Origin(tools.store, shelf)
+    stack.push_async_callback(origin.close)
+
+    def forget(asset: str) -> None:
+        shelf.forget(asset)
+        origin.forget(asset)
+
+    inbox = DiskInbox(config.data / "uploads", reserve=config.disk_reserve_bytes)
+    works = Works(tools, inbox, clock=clock, forget=forget)
+    return _Media(origin=origin, works=works, inbox=inbox)
+
+
+def _application(
+    config: Config, truth: _Truth, media: _Media, *, tools: Tools, metrics: Metrics, settings: UploadSettings
+) -> web.Application:
+    """Put every route behind the same three middlewares."""
+    control = Control(truth.channels, Snapshots(truth.catalog, truth.ledger, truth.channels).kinds())
+    access = Access(truth.tokens, host=config.host, public_url=config.public_url)
+    metrics.collect(_counting(truth.ledger, tools.farm, control, metrics))
+    app = web.Application(
+        middlewares=[metrics.middleware, problem_middleware, access.middleware], client_max_size=1 << 20
+    )
+    for part in _parts(config, truth, media, tools=tools, access=access):
+        app.add_routes(part.routes())
+    app.add_routes(control.routes())
+    app.add_routes(metrics.routes())
+
+    async def describe(asset: str) -> dict[str, object]:
+        return show(await truth.catalog.get(asset))
+
+    app.add_routes(
+        upload_routes(media.inbox, media.works, settings, describe=describe, once=truth.replays.once)
+    )
+    app.on_startup.append(access.check_routes)
+    app.on_shutdown.append(lambda _: control.close())
+    return app
+
+
+def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access: Access) -> tuple[Part, ...]:
+    """Return what answers requests, apart from uploads, metrics and the control channel."""
+    health = Health(
+        truth.database,
+        data=config.data,
+        disk_reserve_bytes=config.disk_reserve_bytes,
+        version=__version__,
+        ffmpeg=tools.encoder,
+        sandbox=tools.spawner.tier,
+    )
+    return (
+        Assets(truth.catalog, media.works, truth.replays, store_of=lambda asset: Scoped(tools.store, asset)),
+        media.origin,
+        Session(truth.tokens, access),
+        health,
+        OpenApi(__version__),
+        Pages(truth.catalog),
+    )
+
+
+def _counting(ledger: SqlLedger, farm: Farm, control: Control, metrics: Metrics) -> Collect:
+    """Return what brings the gauges up to date."""
+
+    async def count() -> None:
+        for state, runs in (await ledger.counts()).items():
+            metrics.runs.set(runs, str(state))
+        metrics.queue.set(farm.queued)
+        metrics.control_clients.set(control.clients)
+
+    return count
+
+
+def _make_folders(data: Path) -> None:
+    for folder in (data, data / "indexes"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for left in (data / "indexes").glob("*.tmp"):
+        left.unlink()
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold the data directory for this process: two servers would undo each other's work."""
+    with (data / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another streamer is running on {data}; stop it, or choose another directory with --data"
+            ) from None
+        yield
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -44,6 +44,17 @@ class Config(BaseSettings):
         ge=1,
         description="Encodes at one time in this process, and one more for a viewer who waits.",
     )
+    encode_preset: Literal[
+        "ultrafast",
+        "superfast",
+        "veryfast",
+        "faster",
+        "fast",
+        "medium",
+        "slow",
+        "slower",
+        "veryslow",
+    ] = Field("veryfast", description="x264 preset of new plans: slower ones give smaller files.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."
     )

@@ -5,33 +5,38 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packager.probe import probe
-
 from packager import ladder
+from packager.blocking import blocking
 from packager.errors import PackagingError
 from packager.facts import Fact, RunEnded, RunProgress, RunStarted, SegmentStored, Warned
 from packager.farm import Farm
 from packager.index import Index
 from packager.inits import Inits
-from packager.model import Grid, Source
+from packager.ladder import Effort
+from packager.model import Source
 from packager.package import Made, begin, finish, identity, ornament, write_manifests
-from packager.packaging import Packaging
+from packager.packaging import Packaging, may_be_the_grid
 from packager.plan import Plan, from_json, to_json
+from packager.probe import probe
 from packager.process import Spawner
 from packager.store import Scoped, Store
 from streamer.catalog import Catalog
 from streamer.channel import Channels, of_asset
+from streamer.errors import NoSuchAsset, NoSuchRun
 from streamer.ledger import SqlLedger, Stored
-from streamer.rows import Asset, NewRun, Rung, State, Told, Urgency
+from streamer.outline import rungs, source_summary
+from streamer.rows import Asset, NewRun, State, Told, Urgency
 
 WORKER = "local"
 """The name under which this process's own slots stand in the ledger."""
 
 _FACTS = 10_000
+_AGAIN_SECONDS = 2
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +52,7 @@ class Tools:
     farm: Farm
     inits: Inits
     encoder: str
+    effort: Effort
     indexes: Path
     probes: asyncio.Semaphore
 
@@ -63,45 +69,80 @@ class Making:
         self._source = source
         self._salt = salt
         self._step = "probe"
+        self._warned = [] if salt else list(asset.warnings)
         self._facts: asyncio.Queue[Fact] = asyncio.Queue(_FACTS)
+        self._settled = asyncio.Event()
 
     @property
     def packaging(self) -> Packaging | None:
         """Return the generation being made, once its plan is frozen."""
         return self.made.packaging if self.made else None
 
+    async def planned(self) -> Packaging | None:
+        """Wait until the plan is frozen and return the generation being made; None where it came to none."""
+        await self._settled.wait()
+        return self.packaging
+
     async def run(self) -> None:
         """Make the asset; a failure ends up on the asset, never here."""
         teller = asyncio.create_task(self._tell(), name=f"tell {self.asset}")
         try:
             await self._make()
+        except NoSuchAsset:
+            _log.info("asset %s was deleted while it was made", self.asset)
         except PackagingError as error:
             _log.info("asset %s failed at %s: %s", self.asset, self._step, error.message)
-            await self._facts.join()
-            await self._tools.catalog.fail(
-                self.asset, step=self._step, message=error.message, log=error.evidence.splitlines()[-20:]
-            )
+            await self._fail(error.message, error.evidence)
+        except Exception as error:  # noqa: BLE001 - or the asset would wait for ever
+            _log.exception("asset %s failed unexpectedly at %s", self.asset, self._step)
+            await self._fail("the server could not go on; its log says why", repr(error))
         finally:
-            packaging = self.packaging
-            if packaging is not None:
-                await self._tools.farm.remove(packaging)
+            await self._end()
             teller.cancel()
             await asyncio.gather(teller, return_exceptions=True)
+
+    async def _end(self) -> None:
+        """Stop what still runs, note what it told, and let nobody wait for more."""
+        self._settled.set()
+        if self.packaging is not None:
+            await self._tools.farm.remove(self.packaging)
+            self.packaging.abandon()
+        await self._facts.join()
+
+    async def _fail(self, message: str, evidence: str) -> None:
+        """Note the failure on the asset; where the catalog's disk fails too, again until it can be noted."""
+        await self._end()
+        while True:
+            try:
+                await self._tools.catalog.fail(
+                    self.asset, step=self._step, message=message, log=evidence.splitlines()[-20:]
+                )
+            except NoSuchAsset:
+                return
+            except Exception:  # noqa: BLE001 - whatever keeps the catalog from writing
+                _log.warning("that asset %s failed cannot be noted; trying again", self.asset)
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                return
 
     async def _make(self) -> None:
         plan, index = await self._planned()
         while True:
             try:
                 await self._package(plan, index)
-            except PackagingError:
-                if plan.picture is None or plan.picture.grid is Grid.FRAME:
+            except PackagingError as error:
+                if not may_be_the_grid(plan, error):
                     raise
-                await self._tools.catalog.warn(
-                    self.asset, "the frames are not what the file's index says: they are made at a fixed rate"
+                await self._warn(
+                    "the frames are not what the file's index says: they are made at a fixed rate"
                 )
-                plan = self._plan(plan.source, index, keyed=False)
+                plan = await self._plan(plan.source, index, keyed=False)
                 continue
             return
+
+    async def _warn(self, text: str) -> None:
+        self._warned.append(text)
+        await self._tools.catalog.warn(self.asset, text)
 
     async def _planned(self) -> tuple[Plan, Index | None]:
         """Return the plan of an earlier life where it still holds, else probe and freeze one."""
@@ -110,12 +151,10 @@ class Making:
             return kept
         async with self._tools.probes:
             source, index = await probe(self._tools.spawner, self._source)
-            known = await asyncio.to_thread(identity, self._source)
         self._step = "plan"
         if index is not None:
-            await asyncio.to_thread(self._index_file().write_bytes, index.to_bytes())
-        plan = ladder.plan(source, index, identity=known, encoder=self._tools.encoder, salt=self._salt)
-        return plan, index
+            await blocking(None, _write, self._index_file(), index.to_bytes())
+        return await self._plan(source, index), index
 
     async def _kept(self) -> tuple[Plan, Index | None] | None:
         asset = await self._tools.catalog.get(self.asset)
@@ -131,18 +170,19 @@ class Making:
             return None
         if plan.picture is None:
             return plan, None
-        file = self._index_file()
-        if not await asyncio.to_thread(file.is_file):
+        try:
+            return plan, Index.from_bytes(await asyncio.to_thread(self._index_file().read_bytes))
+        except (OSError, PackagingError):  # it can be made anew
             return None
-        return plan, Index.from_bytes(await asyncio.to_thread(file.read_bytes))
 
-    def _plan(self, source: Source, index: Index | None, *, keyed: bool) -> Plan:
-        known = identity(self._source)
+    async def _plan(self, source: Source, index: Index | None, *, keyed: bool = True) -> Plan:
+        known = await asyncio.to_thread(identity, self._source)
         return ladder.plan(
             source,
             index,
             identity=known,
             encoder=self._tools.encoder,
+            effort=self._tools.effort,
             salt=self._salt,
             allow_keyframe_grid=keyed,
         )
@@ -163,7 +203,9 @@ class Making:
         )
         self.made = made = Made(packaging=packaging, started=self._created)
         await self._publish(made, State.PLAYABLE)
+        await self._replace()
         await self._catch_up(packaging)
+        self._settled.set()
         self._step = "encode"
         tools.farm.add(packaging)
         try:
@@ -173,8 +215,9 @@ class Making:
         finally:
             await tools.farm.remove(packaging)
         await self._facts.join()
-        await self._publish(made, State.COMPLETE)
+        await self._catch_up(packaging)  # for what could not be noted when it was told
         await write_manifests(made.presentation(), packaging.store)
+        await self._publish(made, State.COMPLETE)
 
     async def _publish(self, made: Made, state: State) -> None:
         """Tell the catalog what there is to watch."""
@@ -188,11 +231,18 @@ class Making:
             rungs=rungs(made.packaging),
             duration=plan.duration,
             source=source_summary(plan),
-            warnings=plan.source.warnings,
+            warnings=list(dict.fromkeys([*plan.source.warnings, *self._warned])),
             poster=made.poster,
             storyboard=f"{plan.generation}/storyboard.vtt" if shown.storyboard else None,
             state=state,
         )
+
+    async def _replace(self) -> None:
+        """Retire the generations before this one, which the catalog shows by now."""
+        asset = await self._tools.catalog.get(self.asset)
+        for old in await self._tools.catalog.generations(self.asset):
+            if old.name != asset.generation:
+                await self._tools.catalog.retire_generation(self.asset, old.name)
 
     async def _catch_up(self, packaging: Packaging) -> None:
         """Note in the ledger what the store has and a crash kept from being noted."""
@@ -208,6 +258,8 @@ class Making:
             told = {"run": fact.run, "frames": fact.frames, "total": fact.total, "rate": fact.rate}
             self._tools.channels.hint(of_asset(self.asset), Told.RUN_PROGRESS, told, key=fact.run)
             return
+        if isinstance(fact, Warned):
+            self._warned.append(fact.text)
         self._facts.put_nowait(fact)
 
     async def _tell(self) -> None:
@@ -218,6 +270,8 @@ class Making:
                 facts.append(self._facts.get_nowait())
             try:
                 await self._write(facts)
+            except (NoSuchAsset, NoSuchRun):
+                _log.debug("asset %s was deleted before its facts were noted", self.asset)
             except Exception:  # noqa: BLE001 - the store is the truth: what is not noted is noted by the next life
                 _log.exception("facts of asset %s could not be noted", self.asset)
             finally:
@@ -226,12 +280,13 @@ class Making:
 
     async def _write(self, facts: Sequence[Fact]) -> None:
         ledger = self._tools.ledger
-        stored: dict[str, list[Stored]] = {}
+        stored: list[SegmentStored] = []
         for fact in facts:
+            if isinstance(fact, SegmentStored):
+                stored.append(fact)
+                continue
+            await self._note(stored)
             match fact:
-                case SegmentStored():
-                    row = Stored(rendition=fact.rendition, number=fact.number, size=fact.size)
-                    stored.setdefault(fact.generation, []).append(row)
                 case Warned():
                     await self._tools.catalog.warn(self.asset, fact.text)
                 case RunStarted():
@@ -243,8 +298,15 @@ class Making:
                     )
                 case _:
                     pass
-        for generation, rows in stored.items():
-            await ledger.add_segments(self.asset, generation, rows)
+        await self._note(stored)
+
+    async def _note(self, stored: list[SegmentStored]) -> None:
+        """Write the segments that have been gathered, all of one generation."""
+        if stored:
+            rows = [Stored(rendition=one.rendition, number=one.number, size=one.size) for one in stored]
+            generation = stored[0].generation
+            stored.clear()
+            await self._tools.ledger.add_segments(self.asset, generation, rows)
 
     def _row(self, fact: RunStarted) -> NewRun:
         generation = self.made.packaging.plan.generation if self.made else ""
@@ -260,49 +322,11 @@ class Making:
         )
 
 
-def rungs(packaging: Packaging) -> list[Rung]:
-    """Return the renditions of a plan as the catalog lists them."""
-    plan = packaging.plan
-    listed = [
-        Rung(name=rung.name, kind="video", width=rung.width, height=rung.height, segments=plan.pictures)
-        for rung in plan.video
-    ]
-    if plan.intra is not None:
-        listed.append(
-            Rung(
-                name=plan.intra.name,
-                kind="intra",
-                width=plan.intra.width,
-                height=plan.intra.height,
-                segments=plan.pictures,
-            )
-        )
-    whole = len(plan.borders) - 1
-    return listed + [Rung(name=rung.name, kind="audio", segments=whole) for rung in plan.audio]
-
-
-def source_summary(plan: Plan) -> dict[str, object]:
-    """Return what people want to know of a source."""
-    video = plan.source.video
-    return {
-        "container": plan.source.container,
-        "size": plan.source.size,
-        "video": None
-        if video is None
-        else {
-            "codec": video.codec,
-            "width": video.width,
-            "height": video.height,
-            "rotation": video.rotation,
-            "frame_rate": str(video.frame_rate),
-            "variable": video.variable,
-            "hdr": video.colour.hdr,
-            "scan": str(video.scan),
-        },
-        "audio": [
-            {"codec": a.codec, "channels": a.channels, "language": a.language} for a in plan.source.audio
-        ],
-        "text": [{"codec": t.codec, "language": t.language} for t in plan.source.text],
-        "grid": None if plan.picture is None else str(plan.picture.grid),
-        "reasons": [] if plan.picture is None else list(plan.picture.reasons),
-    }
+def _write(file: Path, body: bytes) -> None:
+    """Write a file whole: what a crash leaves behind has another name."""
+    written = file.with_suffix(".tmp")
+    with written.open("wb") as target:
+        target.write(body)
+        target.flush()
+        os.fsync(target.fileno())
+    written.replace(file)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
-from collections.abc import AsyncGenerator
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import aiofiles
@@ -14,10 +17,12 @@ from rich.console import Console
 
 from streamer.app import Server, compose
 from streamer.config import Config
+from streamer.errors import ConfigError
 
 _SAMPLE = "bbb-480p-30s.mp4"
 _SAMPLE_TITLE = "Big Buck Bunny, the first half minute"
 _GRACE_SECONDS = 5
+_BACKLOG = 1024
 
 
 async def serve(config: Config, *, sample: bool = False) -> int:
@@ -28,6 +33,15 @@ async def serve(config: Config, *, sample: bool = False) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with ExitStack() as held:
+        sockets = [held.enter_context(one) for one in await _bound(config.host, config.port)]
+        await _serve(config, sockets, stop, sample=sample)
+    return 0
+
+
+async def _serve(
+    config: Config, sockets: Sequence[socket.socket], stop: asyncio.Event, *, sample: bool
+) -> None:
     async with compose(config) as server:
         # No access log: it costs twice the request itself, and /metrics counts them all.
         runner = web.AppRunner(
@@ -35,15 +49,48 @@ async def serve(config: Config, *, sample: bool = False) -> int:
         )
         await runner.setup()
         try:
-            site = web.TCPSite(runner, config.host, config.port, reuse_address=True, backlog=1024)
-            await site.start()
+            for one in sockets:
+                await web.SockSite(runner, one, backlog=_BACKLOG).start()
             _announce(runner)
             if sample:
                 await _add_sample(server)
             await stop.wait()
         finally:
             await runner.cleanup()
-    return 0
+
+
+async def _bound(host: str, port: int) -> list[socket.socket]:
+    """Take the address before anything else is begun, for every family the host has. Raise ConfigError."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except socket.gaierror as error:
+        raise ConfigError(f"{host} is no address of this machine: {error.strerror}") from error
+    taken: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            taken.append(one := socket.socket(family, socket.SOCK_STREAM))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind((address[0], port, *address[2:]))
+            one.listen(_BACKLOG)
+            port = one.getsockname()[1]  # where any would do, the same one for every family
+    except OSError as error:
+        for one in taken:
+            one.close()
+        raise ConfigError(_untaken(host, port, error)) from error
+    return taken
+
+
+def _untaken(host: str, port: int, error: OSError) -> str:
+    """Say what to do about an address that cannot be taken."""
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use; choose another with --port, or --port 0 for any free one"
+    if error.errno == errno.EACCES:
+        return f"port {port} is for privileged programs only; choose one above 1023 with --port"
+    return f"cannot listen on {host} port {port}: {error.strerror}"
 
 
 def _announce(runner: web.AppRunner) -> None:

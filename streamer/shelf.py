@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import OrderedDict
@@ -13,6 +14,7 @@ from packager import keys, manifests, present, words
 from packager.errors import KeyMissing
 from packager.inits import codecs
 from packager.model import Kind, Presentation, Rendition
+from packager.packaging import Abandoned
 from packager.plan import Plan, from_json
 from packager.store import Store
 from streamer.catalog import Catalog
@@ -39,12 +41,20 @@ class Shelf:
     """Renders manifests, each once per version, and waits for segments of the plan."""
 
     def __init__(
-        self, catalog: Catalog, ledger: SqlLedger, store: Store, *, making: Callable[[str], Making | None]
+        self,
+        catalog: Catalog,
+        ledger: SqlLedger,
+        store: Store,
+        *,
+        making: Callable[[str], Making | None],
+        waited: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """Take what is shown, where Makings are found, and who is told how many seconds a viewer waited."""
         self._catalog = catalog
         self._ledger = ledger
         self._store = store
         self._making = making
+        self._waited = waited
         self._kept: OrderedDict[str, _Shown] = OrderedDict()
 
     def forget(self, asset_id: str) -> None:
@@ -69,14 +79,21 @@ class Shelf:
     async def want(self, asset_id: str, key: str) -> None:
         """Wait until a segment is stored. Raise OutsidePlan, or the PackagingError that ended it for good."""
         segment = keys.parse_segment(key)
-        making = self._making(asset_id)
-        packaging = making.packaging if making else None
-        if segment is None or packaging is None or packaging.plan.generation != segment[0]:
+        if segment is None:
             raise OutsidePlan(key)
+        making = self._making(asset_id)
+        packaging = await making.planned() if making else None
+        if packaging is None or packaging.plan.generation != segment[0]:
+            if await self._store.stat(f"{asset_id}/{key}") is None:  # the last ones may just have been made
+                raise OutsidePlan(key)
+            return
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             await packaging.want(segment[1], segment[2])
-        except KeyError as error:
+        except (KeyError, Abandoned) as error:
             raise OutsidePlan(key) from error
+        self._waited(clock() - began)
 
     async def _shown(self, asset_id: str) -> _Shown | None:
         making = self._making(asset_id)
@@ -108,7 +125,7 @@ class Shelf:
             stored = await self._stored(asset)
             if stored is None:
                 return None
-            base, complete = stored, True
+            base, complete = stored, asset.state is State.COMPLETE
         else:
             return None
         text = (*base.text, *(_captions(caption, base.duration) for caption in asset.captions))

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from cdn.policy import MANIFEST_LIFE
 from streamer.catalog import Catalog
@@ -34,6 +35,7 @@ class Works:
         self._inbox = inbox
         self._clock = clock
         self._forget = forget
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._makings: dict[str, tuple[Making, asyncio.Task[None]]] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -91,7 +93,8 @@ class Works:
         """Remove the asset of an upload that was given up; whoever gave it up removes the bytes."""
         with suppress(NoSuchAsset):
             await self._catalog.delete(asset_id)
-        await self._halt(asset_id)
+        async with self._turn(asset_id):
+            await self._halt(asset_id)
         await self._purge(asset_id, bytes_too=False)
 
     async def retry(self, asset_id: str) -> None:
@@ -104,30 +107,33 @@ class Works:
         asset = await self._catalog.get(asset_id)
         if asset.upload_id is None:
             raise WrongState("The original is gone: there is nothing to encode anew.")
-        await self._halt(asset_id)
-        if asset.generation is not None:
-            await self._catalog.retire_generation(asset_id, asset.generation)
         await self._begin(asset_id, salt=secrets.token_hex(4))
 
     async def remove(self, asset_id: str) -> None:
         """Stop the Runs of a deleted asset and remove its media and its rows."""
-        await self._halt(asset_id)
+        async with self._turn(asset_id):  # not around the rest: removing the upload waits for its writer
+            await self._halt(asset_id)
         await self._purge(asset_id)
 
     async def captions_changed(self, asset_id: str) -> None:
         """Have the manifests rendered anew."""
         self._forget(asset_id)
 
+    def _turn(self, asset_id: str) -> asyncio.Lock:
+        """Return the lock under which an asset's Making begins or ends: a deletion must not cross a begin."""
+        return self._turns.setdefault(asset_id, asyncio.Lock())
+
     async def _begin(self, asset_id: str, *, salt: str = "") -> None:
-        await self._halt(asset_id)
-        asset = await self._catalog.get(asset_id)
-        if asset.upload_id is None:
-            await self._catalog.fail(asset_id, step="upload", message="the uploaded file is gone")
-            return
-        making = Making(self._tools, asset, self._inbox.path(asset.upload_id), salt=salt)
-        task = asyncio.create_task(making.run(), name=f"making {asset_id}")
-        self._makings[asset_id] = (making, task)
-        task.add_done_callback(lambda _: self._ended(asset_id, making))
+        async with self._turn(asset_id):
+            await self._halt(asset_id)
+            asset = await self._catalog.get(asset_id)
+            if asset.upload_id is None:
+                await self._catalog.fail(asset_id, step="upload", message="the uploaded file is gone")
+                return
+            making = Making(self._tools, asset, self._inbox.path(asset.upload_id), salt=salt)
+            task = asyncio.create_task(making.run(), name=f"making {asset_id}")
+            self._makings[asset_id] = (making, task)
+            task.add_done_callback(lambda _: self._ended(asset_id, making))
 
     def _ended(self, asset_id: str, making: Making) -> None:
         found = self._makings.get(asset_id)
@@ -155,10 +161,17 @@ class Works:
         await self._catalog.purge(asset_id)
         self._forget(asset_id)
 
-    async def _sweep(self) -> None:
+    async def sweep_once(self) -> None:
         """Remove retired generations once no manifest that names them can still be in a cache."""
+        for old in await self._catalog.retired(self._clock() - RETIRED_SECONDS * 1000):
+            await self._tools.store.delete(f"{old.asset}/{old.name}/")
+            await self._catalog.drop_generation(old.asset, old.name)
+            self._forget(old.asset)
+
+    async def _sweep(self) -> None:
         while True:
-            for old in await self._catalog.retired(self._clock() - RETIRED_SECONDS * 1000):
-                await self._tools.store.delete(f"{old.asset}/{old.name}/")
-                await self._catalog.drop_generation(old.asset, old.name)
+            try:
+                await self.sweep_once()
+            except Exception:  # noqa: BLE001 - a sweep that fails must not be the last
+                _log.exception("retired generations could not be swept; trying again later")
             await asyncio.sleep(_SWEEP_SECONDS)

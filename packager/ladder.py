@@ -204,8 +204,8 @@ def video_rungs(video: VideoTrack, *, effort: Effort) -> tuple[VideoRung, ...]:
     side = min(width, height)
     top = _top(side)
     sides = [top, *(standard for standard in effort.sides if standard < top)]
-    if len(sides) == 1 and top > STANDARD[-1]:
-        sides.append(STANDARD[-1])
+    if len(sides) == 1 and side - side % 2 > STANDARD[-1]:
+        sides = [side - side % 2, STANDARD[-1]]
     fast = output_rate(video) > 30
     return tuple(_rung(width, height, side, fast=fast, effort=effort) for side in sides)
 

@@ -48,7 +48,9 @@ def sprite(generation: str, number: int) -> str:
     return f"{generation}/storyboard/{number}.jpg"
 
 
-_SEGMENT = re.compile(r"(?P<generation>[a-z0-9][a-z0-9_-]{0,63})/(?P<rendition>[a-z0-9][a-z0-9_-]{0,63})/(?P<number>0|[1-9][0-9]{0,8})\.m4s")
+_SEGMENT = re.compile(
+    r"(?P<generation>[a-z0-9][a-z0-9_-]{0,63})/(?P<rendition>[a-z0-9][a-z0-9_-]{0,63})/(?P<number>0|[1-9][0-9]{0,8})\.m4s"
+)
 
 
 def parse_segment(key: str) -> tuple[str, str, int] | None:

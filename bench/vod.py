@@ -236,7 +236,8 @@ def report(source: Path, plan: plans.Plan, rounds: dict[str, list[Spent]], told:
     for name, row in middle.items():
         print(
             f"{name:9} {row['cpu']:7.1f} s CPU  {row['wall']:7.1f} s wall"
-            f"  {row['playable']:6.1f} s to playable  {row['peak'] / 1e6:6.0f} MB peak  {row['size'] / 1e6:6.1f} MB"
+            f"  {row['playable']:6.1f} s to playable"
+            f"  {row['peak'] / 1e6:6.0f} MB peak  {row['size'] / 1e6:6.1f} MB"
         )
     print(f"CPU against bare: {ratio:.3f} (bar {BAR})  {told or ''}")
     RESULT.parent.mkdir(exist_ok=True)

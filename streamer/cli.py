@@ -33,17 +33,17 @@ Settings = Annotated[Path | None, typer.Option("--config", help="TOML file with 
 @app.command()
 def serve(host: Host = None, port: Port = None, data: Data = None, config: Settings = None) -> None:
     """Start the server."""
-    from streamer import serving  # noqa: PLC0415 - starting the server imports much
+    from streamer.serving import serve as listen  # noqa: PLC0415 - starting the server imports much
 
-    _finish(serving.serve(_load(config, host=host, port=port, data=data)))
+    _finish(listen(_load(config, host=host, port=port, data=data)))
 
 
 @app.command()
 def demo(host: Host = None, port: Port = None, data: Data = None, config: Settings = None) -> None:
     """Start the server with a sample to watch."""
-    from streamer import serving  # noqa: PLC0415
+    from streamer.serving import serve as listen  # noqa: PLC0415
 
-    _finish(serving.serve(_load(config, host=host, port=port, data=data), sample=True))
+    _finish(listen(_load(config, host=host, port=port, data=data), sample=True))
 
 
 @app.command()
@@ -57,9 +57,9 @@ def package(
     crf: Annotated[int, typer.Option(min=10, max=40, help="x264 quality: lower is better and larger.")] = 23,
 ) -> None:
     """Package a file into a directory that any web server can serve. Running it again continues."""
-    from streamer import packing  # noqa: PLC0415
+    from streamer.packing import pack  # noqa: PLC0415
 
-    _finish(packing.pack(source, destination, json=json, slots=slots, preset=preset, crf=crf))
+    _finish(pack(source, destination, json=json, slots=slots, preset=preset, crf=crf))
 
 
 @token_app.command("create")
@@ -70,17 +70,17 @@ def token_create(
     config: Settings = None,
 ) -> None:
     """Make a token. It is shown once and stored only as a hash."""
-    from streamer import token_command  # noqa: PLC0415
+    from streamer.token_command import create  # noqa: PLC0415
 
-    _finish(token_command.create(_load(config, data=data), name=name, role=role))
+    _finish(create(_load(config, data=data), name=name, role=role))
 
 
 @token_app.command("list")
 def token_list(data: Data = None, config: Settings = None) -> None:
     """List the tokens, without their secrets."""
-    from streamer import token_command  # noqa: PLC0415
+    from streamer.token_command import show  # noqa: PLC0415
 
-    _finish(token_command.show(_load(config, data=data)))
+    _finish(show(_load(config, data=data)))
 
 
 @token_app.command("revoke")
@@ -90,25 +90,25 @@ def token_revoke(
     config: Settings = None,
 ) -> None:
     """Revoke a token; its sessions end at once."""
-    from streamer import token_command  # noqa: PLC0415
+    from streamer.token_command import revoke  # noqa: PLC0415
 
-    _finish(token_command.revoke(_load(config, data=data), token))
+    _finish(revoke(_load(config, data=data), token))
 
 
 @app.command()
 def doctor(data: Data = None, config: Settings = None) -> None:
     """Say what this machine can do and what is missing."""
-    from streamer import checkup  # noqa: PLC0415
+    from streamer.checkup import doctor as check  # noqa: PLC0415
 
-    _finish(checkup.doctor(_load(config, data=data)))
+    _finish(check(_load(config, data=data)))
 
 
 @app.command("config")
 def show_config(config: Settings = None) -> None:
     """Show every setting, its value and what it does."""
-    from streamer import checkup  # noqa: PLC0415
+    from streamer.checkup import settings  # noqa: PLC0415
 
-    checkup.settings(_load(config))
+    settings(_load(config))
 
 
 @app.command()

@@ -7,9 +7,9 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streamer.errors import ConfigError
@@ -25,7 +25,12 @@ class Config(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback a token is needed.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
-    data: Path = Field(Path("data"), description="Directory of the catalog, the media and the uploads.")
+    # Absolute from here on: children have another working directory.
+    data: Annotated[Path, AfterValidator(Path.absolute)] = Field(
+        Path("data"),
+        validate_default=True,
+        description="Directory of the catalog, the media and the uploads.",
+    )
     ffmpeg: Path | None = Field(None, description="FFmpeg to use instead of the one in imageio-ffmpeg.")
     public_url: str | None = Field(
         None,

@@ -79,3 +79,8 @@ def test_an_unknown_flag_names_the_nearest():
 
 def test_every_key_is_described():
     assert all(field.description for field in Config.model_fields.values())
+
+
+def test_the_data_directory_is_absolute_whatever_was_written() -> None:
+    assert load({"data": Path("here")}).data == Path.cwd() / "here"
+    assert load().data.is_absolute()

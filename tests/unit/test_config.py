@@ -22,7 +22,7 @@ def test_defaults_are_for_one_machine():
     config = load()
     assert config.host == "127.0.0.1"
     assert config.port == 8080
-    assert config.data == Path("data")
+    assert config.data == Path("data").absolute()
     assert config.encode_slots >= 1
 
 
@@ -32,7 +32,7 @@ def test_each_layer_overrides_the_one_below(tmp_path, monkeypatch):
     monkeypatch.setenv("STREAMER_PORT", "2")
     monkeypatch.setenv("STREAMER_HOST", "b")
     config = load({"port": 3, "host": None}, file=file)
-    assert (config.port, config.host, config.data) == (3, "b", Path("from-file"))
+    assert (config.port, config.host, config.data) == (3, "b", Path("from-file").absolute())
 
 
 def test_the_environment_names_the_file(tmp_path, monkeypatch):

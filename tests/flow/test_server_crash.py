@@ -1,4 +1,4 @@
-"""The whole server as a program: killed, with a failing disk, told to stop; nothing made is lost or broken."""
+"""The whole server as a program: killed, with a failing disk, told to stop: nothing is lost or broken."""
 
 from __future__ import annotations
 

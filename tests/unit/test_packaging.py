@@ -1,0 +1,124 @@
+"""One generation being made: who waits is answered, and what is not the source's fault is not laid on it."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from packager import ladder
+from packager.engine import Slots
+from packager.errors import ChildFailed, SegmentMismatch, StoreFailed, StoreFull
+from packager.facts import SegmentStored
+from packager.inits import Init
+from packager.model import AudioTrack, Source
+from packager.packaging import Abandoned, Packaging, TooManyWants, may_be_the_grid
+from packager.spawner import CANNOT_START
+from packager.store import MemoryStore
+
+ONE = Slots(urgent=1, fill=0)
+
+
+@pytest.fixture
+def packaging() -> Packaging:
+    track = AudioTrack(
+        index=0,
+        codec="aac",
+        channels=2,
+        layout="stereo",
+        sample_rate=48_000,
+        start=Fraction(0),
+        end=Fraction(60),
+    )
+    source = Source(container="mp4", size=1, duration=Fraction(60), video=None, audio=(track,), indexed=True)
+    plan = ladder.plan(source, None, identity="x", encoder="e")
+    inits = {rung.name: Init(body=b"", digest="", codecs="mp4a.40.2") for rung in plan.audio}
+    return Packaging(
+        plan, None, inits=inits, source=Path("x"), store=MemoryStore(), sink=lambda _: None
+    )  # fmt: skip
+
+
+async def waiting(packaging: Packaging, number: int) -> asyncio.Task[None]:
+    task = asyncio.create_task(packaging.want("audio-0", number))
+    await asyncio.sleep(0)
+    return task
+
+
+def store(packaging: Packaging, number: int) -> None:
+    generation = packaging.plan.generation
+    packaging.report(SegmentStored(generation=generation, rendition="audio-0", number=number, size=1))
+
+
+async def test_all_who_want_one_segment_cause_one_span_and_are_answered(packaging):
+    tasks = [await waiting(packaging, 3) for _ in range(5)]
+    assert packaging.waiting == 5
+    (span,) = packaging.next(ONE)
+    assert span.first == 3
+    assert packaging.next(ONE) == []
+    store(packaging, 3)
+    await asyncio.gather(*tasks)
+    assert packaging.waiting == 0
+
+
+async def test_outside_the_plan_there_is_nothing_to_wait_for(packaging):
+    for rendition, number in (("audio-0", 15), ("audio-0", -1), ("180p", 0)):
+        with pytest.raises(KeyError):
+            await packaging.want(rendition, number)
+
+
+async def test_who_goes_away_wants_nothing_more(packaging):
+    task = await waiting(packaging, 3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert packaging.waiting == 0
+    assert packaging.next(ONE) == []
+
+
+async def test_only_so_many_may_wait(packaging):
+    tasks = [await waiting(packaging, 3) for _ in range(256)]
+    with pytest.raises(TooManyWants):
+        await packaging.want("audio-0", 3)
+    packaging.abandon()
+    assert all(isinstance(one, Abandoned) for one in await asyncio.gather(*tasks, return_exceptions=True))
+
+
+@pytest.mark.parametrize(
+    "error", [StoreFailed("x"), StoreFull("x"), ChildFailed("x", status=CANNOT_START)], ids=repr
+)
+async def test_a_store_or_encoder_that_cannot_be_used_fails_it_at_once(packaging, error):
+    task = await waiting(packaging, 3)
+    (span,) = packaging.next(ONE)
+    packaging.finished(span, error)
+    with pytest.raises(type(error)):
+        await task
+    assert packaging.next(ONE) == []
+    assert not may_be_the_grid(packaging.plan, error)
+
+
+async def test_what_the_source_may_be_to_blame_for_is_tried_again_with_more_care(packaging):
+    task = await waiting(packaging, 3)
+    seen = []
+    for _ in range(4):
+        (span,) = packaging.next(ONE)
+        run = packaging.run(span)
+        seen.append((run.early, run.blank, run.last - run.first))
+        packaging.finished(span, SegmentMismatch("x"))
+    assert [(early, blank) for early, blank, _ in seen] == [
+        (False, False), (True, False), (True, False), (True, True)
+    ]  # fmt: skip
+    assert [length for *_, length in seen] == [3, 3, 0, 0]
+    with pytest.raises(SegmentMismatch):
+        await task
+
+
+async def test_abandoned_it_keeps_the_failure_it_had(packaging):
+    for _ in range(2):
+        packaging.abandon()
+    with pytest.raises(Abandoned):
+        await packaging.want("audio-0", 0)
+    packaging.failure = StoreFull("x")
+    packaging.abandon()
+    with pytest.raises(StoreFull):
+        await packaging.ended()

@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import m3u8
 import numpy as np
 from PIL import Image
-from playwright.async_api import Browser, CDPSession, ConsoleMessage, Page, Request
+from playwright.async_api import Browser, CDPSession, ConsoleMessage, Locator, Page, Request
 
 from tests.spawn import Nursery
 
@@ -55,6 +56,12 @@ class Site:
             form = aiohttp.FormData()
             form.add_field("file", file, filename=path.name)
             return (await self.call("POST", "/assets", data=form))["id"]
+
+    async def bandwidths(self, address: str) -> list[int]:
+        """Return the declared peaks of a multivariant playlist's stereo rungs, in bits a second, sorted."""
+        async with aiohttp.ClientSession(self.base) as session, session.get(address) as answer:
+            variants = m3u8.loads(await answer.text()).playlists
+        return sorted(each.stream_info.bandwidth for each in variants if each.stream_info.audio == "stereo")
 
     async def until(self, asset: str, *states: str, seconds: float = 60) -> dict[str, Any]:
         """Wait until the asset is in one of the states and return it."""
@@ -120,9 +127,9 @@ class Visit:
         """Return (wall milliseconds, media seconds, height) of the pictures presented so far."""
         return [tuple(each) for each in await self.page.evaluate("window.shown")]
 
-    async def contrast(self, name: str) -> float:
-        """Write a screenshot of the video's box to shots/ and return the spread of its grey levels."""
-        png = await self.page.locator("stream-player video").screenshot()
+    async def contrast(self, name: str, box: Locator | None = None) -> float:
+        """Write a screenshot of a box, the video's by default, to shots/; return the spread of its greys."""
+        png = await (box or self.page.locator("stream-player video")).screenshot()
         await asyncio.to_thread(SHOTS.mkdir, exist_ok=True)
         await asyncio.to_thread((SHOTS / f"{name}.png").write_bytes, png)
         return float(np.asarray(Image.open(io.BytesIO(png)).convert("L")).std())

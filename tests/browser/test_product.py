@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -165,3 +166,94 @@ async def test_other_players_play_what_is_served(
         assert watched.position >= 15
         assert watched.backward() == []
         assert len(watched.frames) > 100
+
+
+SUBTITLES = """1
+00:00:00,000 --> 00:00:30,000
+Words <i>of</i> the film
+
+2
+00:00:30,000 --> 00:01:00,000
+The rest
+"""
+
+
+async def test_captions_are_chosen_and_shown(browser: Browser, site: Site, film: str) -> None:
+    await site.until(film, "complete", seconds=90)
+    await site.call("PUT", f"/assets/{film}/captions/de?label=Deutsch", data=SUBTITLES)
+    async with visiting(browser, site) as visit:
+        await visit.watch(film, "?t=10")
+        await visit.has("s.time >= 10 && s.time < 16 && s.textTracks.length === 1")
+        player = visit.page.locator("stream-player")
+        await player.hover()
+        await player.get_by_role("button", name="Captions (c)").click()
+        await player.get_by_role("menuitemradio", name="Deutsch").click()
+        await expect(player.locator(".cues")).to_have_text("Words of the film", timeout=10_000)
+        await visit.page.keyboard.press("c")
+        await expect(player.locator(".cues")).to_have_count(0)
+
+
+async def test_the_keyboard_works_the_player(browser: Browser, site: Site, film: str) -> None:
+    await site.until(film, "complete", seconds=90)
+    async with visiting(browser, site) as visit:
+        await visit.watch(film)
+        await visit.has("s.time > 0.3 && !s.paused")
+        press = visit.page.keyboard.press
+        await press("k")
+        await visit.has("s.paused")
+        steps = [("3", 18), ("l", 28), ("ArrowRight", 33), ("j", 23), ("ArrowLeft", 18), ("0", 0), ("9", 54)]
+        for key, seconds in steps:
+            await press(key)
+            await visit.has("Math.abs(s.time - a) < 0.1", seconds)
+        for key, wanted in [
+            ("m", "s.muted"),
+            ("m", "!s.muted"),
+            ("ArrowDown", "s.volume === 0.95"),
+            (">", "s.rate === 1.25"),
+            ("<", "s.rate === 1"),
+            ("f", "s.fullscreen"),
+            ("f", "!s.fullscreen"),
+            (" ", "!s.paused"),
+        ]:
+            await press(key)
+            await visit.has(wanted)
+        await press("?")
+        await expect(visit.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+        await press("Escape")
+        await expect(visit.page.get_by_role("dialog", name="Keyboard shortcuts")).to_have_count(0)
+
+
+async def test_the_timeline_shows_what_is_under_the_pointer(browser: Browser, site: Site, film: str) -> None:
+    await site.until(film, "complete", seconds=90)
+    async with visiting(browser, site) as visit:
+        await visit.watch(film)
+        await visit.has("s.time > 0.3")
+        line = visit.page.locator("time-line")
+        box = await line.bounding_box()
+        assert box
+        async with visit.page.expect_response(
+            lambda answer: "storyboard" in answer.url and ".jpg" in answer.url
+        ) as sheet:
+            await visit.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        assert (await sheet.value).ok
+        preview = line.locator(".preview")
+        await expect(preview).to_have_text("0:30")
+        assert await visit.contrast("preview", preview.locator(".picture")) > 15
+
+
+async def test_quality_follows_the_line_without_a_pause(browser: Browser, site: Site, film: str) -> None:
+    playback = (await site.until(film, "complete", seconds=90))["playback"]
+    rungs = await site.bandwidths(playback["hls"])
+    fast, slow = rungs[-1] * 4, rungs[0] * 5 // 4
+    async with visiting(browser, site) as visit:
+        await visit.limit(down=fast)
+        await visit.watch(film)
+        await visit.has("s.levels[s.shown]?.height === 480 && s.time > 2 && s.ahead > 6", seconds=30)
+        await visit.limit(down=slow)
+        await visit.has("s.levels[s.shown]?.height < 480", seconds=40)
+        await visit.limit(down=fast)
+        await visit.has("s.levels[s.shown]?.height === 480", seconds=40)
+        shown, state = await visit.shown(), await visit.state()
+    assert state["trouble"] is None
+    assert [height for height, _ in itertools.groupby(each[2] for each in shown)][-1] == 480
+    assert pauses(shown) < 1

@@ -1,6 +1,7 @@
 /** HLS over hls.js. */
-import Hls, { type ErrorData, type HlsConfig, type MediaPlaylist } from "hls.js";
+import Hls, { type ErrorData, type Fragment, type HlsConfig, type MediaPlaylist } from "hls.js";
 import { type Engine, type Listener, nothing, type Track, type Trouble } from "./engine";
+import { Recovery } from "./recovery";
 import { deviceChannels, groupFor } from "./sound";
 
 // A segment's request is held by the server while it is being encoded, so waiting long is normal and cheaper
@@ -10,6 +11,7 @@ const CONFIG: Partial<HlsConfig> = {
   capLevelToPlayerSize: false,
   startFragPrefetch: true,
   maxBufferLength: 30,
+  maxBufferSize: 0, // else ten minutes of the lowest rung are fetched, and then shown on the best of lines
   backBufferLength: 60,
   abrEwmaDefaultEstimate: 2_000_000,
   fragLoadPolicy: {
@@ -23,6 +25,11 @@ const CONFIG: Partial<HlsConfig> = {
 };
 
 const RECOVERIES = 2;
+/** Low pictures are dropped for better ones where at least this much of them lies ahead, and not more often. */
+const CLIMB_AHEAD_S = 12;
+const CLIMB_EVERY_MS = 20_000;
+/** The line must carry the better rung this many times over. */
+const CLIMB_SPARE = 1.5;
 /** A trouble this long after the last one is a new one. */
 const CALM_MS = 30_000;
 
@@ -31,6 +38,9 @@ export class HlsEngine implements Engine {
   private hls: Hls | undefined;
   private recoveries = 0;
   private lastTrouble = 0;
+  private lastClimb = 0;
+  private loading = 0;
+  private readonly recovery = new Recovery();
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -60,6 +70,8 @@ export class HlsEngine implements Engine {
     ] as const) {
       hls.on(event, () => this.tell());
     }
+    hls.on(Hls.Events.LEVEL_SWITCHING, (_, { level }) => this.climb(hls, level));
+    hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.weigh(hls, frag));
     hls.on(Hls.Events.ERROR, (_, data) => this.failed(data));
     hls.loadSource(source);
     hls.attachMedia(this.video);
@@ -85,6 +97,26 @@ export class HlsEngine implements Engine {
   destroy(): void {
     this.hls?.destroy();
     this.hls = undefined;
+  }
+
+  private weigh(hls: Hls, { type, stats }: Fragment): void {
+    if (type !== "main") return;
+    const { start, end } = stats.loading;
+    const estimate = this.recovery.heard(stats.loaded * 8, end - start, hls.bandwidthEstimate);
+    if (estimate) hls.bandwidthEstimate = estimate;
+  }
+
+  /** Show the better rung soon: hls.js alone plays out what it has buffered of the lower one first. */
+  private climb(hls: Hls, level: number): void {
+    const { currentTime } = this.video;
+    const better = level > this.loading && hls.autoLevelEnabled;
+    this.loading = level;
+    const ahead = (hls.mainForwardBufferInfo?.end ?? 0) - currentTime;
+    const now = performance.now();
+    if (!better || ahead < CLIMB_AHEAD_S || now - this.lastClimb < CLIMB_EVERY_MS) return;
+    if (hls.bandwidthEstimate < CLIMB_SPARE * (hls.levels[level]?.bitrate ?? Infinity)) return;
+    this.lastClimb = now;
+    hls.nextLevel = -1; // the choice stays automatic; what lies behind the next segment goes
   }
 
   private tell(): void {

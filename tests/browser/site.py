@@ -111,7 +111,7 @@ class Visit:
 
     async def follow(self) -> None:
         """Record every picture that the watch page presents from now on."""
-        await self.page.wait_for_function("window.streamer?.video?.currentSrc")
+        await self.page.wait_for_function("() => window.streamer?.video?.currentSrc")
         await self.page.evaluate(FOLLOW)
 
     async def state(self) -> dict[str, Any]:

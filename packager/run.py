@@ -9,7 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -96,51 +96,45 @@ def of(
     inits: Mapping[str, str],
 ) -> Run:
     """Return the Run that makes segments first to last of these renditions: pictures, or one of sound."""
-    audio = next((rung for rung in plan.audio if rung.name in names), None)
-    common = {name: inits[name] for name in names}
-    if audio is not None:
-        track = next(track for track in plan.source.audio if track.index == audio.track)
-        borders = timeline.audio_borders(plan.borders, timescale=plan.timescale, rate=audio.sample_rate)
-        return Run(
-            id=_new_id(),
-            generation=plan.generation,
-            encoder=plan.encoder,
-            first=first,
-            last=last,
-            timescale=audio.sample_rate,
-            borders=borders[first : last + 2],
-            indexed=plan.source.indexed,
-            origin=plan.origin,
-            inits=common,
-            audio=audio,
-            source_rate=track.sample_rate,
-            first_frame=track.first_frame,
-            heard=(track.start - plan.origin, track.end - plan.origin),
-        )
-    if plan.picture is None:
-        raise ValueError(f"{names}: no such renditions in the plan")
-    borders = plan.borders[first : last + 2]
-    keyed = plan.picture.grid is Grid.KEYFRAME and index is not None
-    return Run(
-        id=_new_id(),
+    bare = Run(
+        id=secrets.token_hex(8),
         generation=plan.generation,
         encoder=plan.encoder,
         first=first,
         last=last,
         timescale=plan.timescale,
-        borders=borders,
+        borders=plan.borders[first : last + 2],
         indexed=plan.source.indexed,
         origin=plan.origin,
-        inits=common,
+        inits={name: inits[name] for name in names},
+    )
+    audio = next((rung for rung in plan.audio if rung.name in names), None)
+    if audio is not None:
+        return _of_sound(bare, plan, audio)
+    if plan.picture is None:
+        raise ValueError(f"{names}: no such renditions in the plan")
+    keyed = plan.picture.grid is Grid.KEYFRAME and index is not None
+    return replace(
+        bare,
         picture=plan.picture,
         rungs=tuple(rung for rung in plan.video if rung.name in names),
         intra=plan.intra if plan.intra and plan.intra.name in names else None,
-        times=source_times(index, plan.picture, borders) if keyed and index else (),
+        times=source_times(index, plan.picture, bare.borders) if keyed and index else (),
     )
 
 
-def _new_id() -> str:
-    return secrets.token_hex(8)
+def _of_sound(bare: Run, plan: Plan, rung: AudioRung) -> Run:
+    track = next(track for track in plan.source.audio if track.index == rung.track)
+    borders = timeline.audio_borders(plan.borders, timescale=plan.timescale, rate=rung.sample_rate)
+    return replace(
+        bare,
+        timescale=rung.sample_rate,
+        borders=borders[bare.first : bare.last + 2],
+        audio=rung,
+        source_rate=track.sample_rate,
+        first_frame=track.first_frame,
+        heard=(track.start - plan.origin, track.end - plan.origin),
+    )
 
 
 def source_times(index: Index, picture: Picture, borders: Sequence[int]) -> tuple[tuple[int, ...], ...]:

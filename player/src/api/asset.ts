@@ -43,10 +43,16 @@ export interface Asset {
 /** Runs of stored segment numbers, both ends included, by rendition. */
 export type Coverage = Record<string, [number, number][]>;
 
+/** Count the stored segments of a rung: coverage follows every segment, the asset's own figures come now and then. */
+export function stored(rung: Rung, coverage: Coverage): number {
+  const covered = (coverage[rung.name] ?? []).reduce((sum, [first, last]) => sum + last - first + 1, 0);
+  return Math.min(rung.segments, Math.max(rung.done, covered));
+}
+
 /** Return the share 0…1 of the asset's segments that are stored. */
-export function encoded(asset: Asset): number {
+export function encoded(asset: Asset, coverage: Coverage = {}): number {
   const wanted = asset.rungs.reduce((sum, rung) => sum + rung.segments, 0);
-  const done = asset.rungs.reduce((sum, rung) => sum + rung.done, 0);
+  const done = asset.rungs.reduce((sum, rung) => sum + stored(rung, coverage), 0);
   return wanted ? done / wanted : 0;
 }
 

@@ -72,7 +72,7 @@ export class AssetCard extends LitElement {
     const told = {
       uploading: ["var(--warn)", `Upload at ${all ? Math.floor((received / all) * 100) : 0} %`, ""],
       probing: ["var(--accent)", "Looking inside", "busy"],
-      playable: ["var(--good)", `Encoding ${Math.floor(encoded(this.asset) * 100)} %`, "busy"],
+      playable: ["var(--good)", `Encoding ${Math.floor(encoded(this.asset, this.coverage) * 100)} %`, "busy"],
       failed: ["var(--bad)", "Failed", ""],
     }[now];
     return html`<span class="badge state ${told[2]}" style="--tone:${told[0]}">${told[1]}</span>`;

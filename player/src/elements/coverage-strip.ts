@@ -1,7 +1,7 @@
 /** A thin strip that shows which minutes are encoded at which rung: one row for each, the tallest on top. */
 import { css, html, LitElement, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
-import type { Coverage, Rung } from "../api/asset";
+import { type Coverage, type Rung, stored } from "../api/asset";
 import { fractions } from "../store/spans";
 
 @customElement("coverage-strip")
@@ -57,7 +57,7 @@ export class CoverageStrip extends LitElement {
     const spans = fractions(runs, rung.segments);
     const sound = rung.name.includes("surround") ? "5.1" : "Audio";
     const name = rung.kind === "audio" ? sound : `${Math.min(rung.width, rung.height)}p`;
-    const share = rung.segments ? Math.floor((rung.done / rung.segments) * 100) : 0;
+    const share = rung.segments ? Math.floor((stored(rung, this.coverage) / rung.segments) * 100) : 0;
     return html`<div class="row">
       ${this.named ? html`<span>${name}</span>` : ""}
       <div class="rail">
@@ -75,7 +75,7 @@ export class CoverageStrip extends LitElement {
     let rows = this.rungs.filter(({ kind }) => kinds.includes(kind));
     if (!rows.length) rows = this.rungs.filter(({ kind }) => kind === "audio");
     rows = [...rows].sort((a, b) => b.height - a.height);
-    const done = this.rungs.reduce((sum, rung) => sum + rung.done, 0);
+    const done = this.rungs.reduce((sum, rung) => sum + stored(rung, this.coverage), 0);
     const all = this.rungs.reduce((sum, rung) => sum + rung.segments, 0);
     const percent = all ? Math.floor((done / all) * 100) : 0;
     return html`<div role="img" aria-label="${percent} % encoded">

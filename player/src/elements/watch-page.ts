@@ -100,7 +100,7 @@ export class WatchPage extends LitElement {
       ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}
       ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
       <span>${size(asset.size)}${average ? ` · ${bitrate(average)} source` : ""}</span>
-      ${asset.state === "playable" ? html`<span role="status">Encoding ${Math.floor(encoded(asset) * 100)} %</span>` : nothing}
+      ${asset.state === "playable" ? html`<span role="status">Encoding ${Math.floor(encoded(asset, this.follow.state.coverage) * 100)} %</span>` : nothing}
       ${asset.warnings.map((text) => html`<span class="warn">${text}</span>`)}
     </div>`;
   }

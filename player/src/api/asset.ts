@@ -49,10 +49,12 @@ export function stored(rung: Rung, coverage: Coverage): number {
   return Math.min(rung.segments, Math.max(rung.done, covered));
 }
 
-/** Return the share 0…1 of the asset's segments that are stored. */
+/** Return the share 0…1 of the asset's pictures (without pictures, of its sound) that is stored. */
 export function encoded(asset: Asset, coverage: Coverage = {}): number {
-  const wanted = asset.rungs.reduce((sum, rung) => sum + rung.segments, 0);
-  const done = asset.rungs.reduce((sum, rung) => sum + stored(rung, coverage), 0);
+  const pictures = asset.rungs.filter(({ kind }) => kind === "video");
+  const rungs = pictures.length ? pictures : asset.rungs;
+  const wanted = rungs.reduce((sum, rung) => sum + rung.segments, 0);
+  const done = rungs.reduce((sum, rung) => sum + stored(rung, coverage), 0);
   return wanted ? done / wanted : 0;
 }
 

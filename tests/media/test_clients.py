@@ -33,7 +33,8 @@ async def test_each_player_shows_every_frame(folder: Path, name: str, player: Pl
         played = await player(f"{base}/{name}")
     assert played.status == 0, played.log
     # mpv only estimates its place from the rate.
-    assert played.frames in ({249, 250} if player is clients.mpv else {250})
+    # mpv only estimates which frame it is at: one off either way is right.
+    assert abs(played.frames - 250) <= (player is clients.mpv)
 
 
 async def test_hashes_are_the_same_through_hls_and_dash(folder: Path) -> None:

@@ -125,7 +125,8 @@ async def test_each_player_shows_every_frame(made, player, manifest):
     assert played.status == 0, played.log
     frames = made.frames(made.presentation.video[0].name)
     # mpv only estimates its place from the rate.
-    assert played.frames in ({frames - 1, frames} if player is clients.mpv else {frames}), played.log
+    # mpv only estimates which frame it is at
+    assert abs(played.frames - frames) <= (player is clients.mpv), played.log
 
 
 async def test_the_folder_plays_from_the_disk(made):

@@ -132,7 +132,6 @@ def shaka(source: Path, folder: Path, plan: plans.Plan, rates: dict[str, int], p
         }
         for rung in plan.video
     }
-    channels = {"stereo": {"max_channels": 2, "bitrates": {"aac": "128k"}}}
     inputs = {"inputs": [{"name": str(source), "media_type": kind} for kind in ("video", "audio")]}
     pipeline = {
         "streaming_mode": "vod",
@@ -145,7 +144,7 @@ def shaka(source: Path, folder: Path, plan: plans.Plan, rates: dict[str, int], p
         "segment_per_file": True,
     }
     files = {"input": inputs, "pipeline": pipeline}
-    files["bitrate"] = {"video_resolutions": resolutions, "audio_channel_layouts": channels}
+    files["bitrate"] = {"video_resolutions": resolutions}
     work = folder.parent
     for name, value in files.items():
         (work / f"{name}.yaml").write_text(json.dumps(value))
@@ -162,6 +161,16 @@ def vmaf(source: Path, played: str) -> float:
         argv = [FFMPEG, "-v", "error", "-i", played, "-i", str(source), "-lavfi", graph + log.name]
         subprocess.run([*argv, "-f", "null", "-"], check=True)
         return float(json.load(log)["pooled_metrics"]["vmaf"]["mean"])
+
+
+def joined(folder: Path, rung: str) -> Path:
+    """Join shaka-streamer's init and segments of a rung to one file."""
+    init = next(folder.glob(f"video_{rung}_*_init.mp4"))
+    stem = init.name.removesuffix("init.mp4")
+    parts = sorted(folder.glob(f"{stem}[0-9]*.mp4"), key=lambda path: int(path.stem.rpartition("_")[2]))
+    whole = folder / "joined.mp4"
+    whole.write_bytes(b"".join(path.read_bytes() for path in (init, *parts)))
+    return whole
 
 
 def averages(folder: Path, plan: plans.Plan) -> dict[str, int]:
@@ -219,7 +228,7 @@ def main() -> int:
             rounds["shaka"] = [shaka(options.source, folder, plan, rates, python)]
             told["vmaf"] = {
                 "streamer": vmaf(options.source, str(ours / f"{plan.video[0].name}.m3u8")),
-                "shaka": vmaf(options.source, str(next(folder.glob(f"*{plan.video[0].name}*.m3u8")))),
+                "shaka": vmaf(options.source, str(joined(folder, plan.video[0].name))),
             }
             shutil.rmtree(folder)
     return report(options.source, plan, rounds, told)

@@ -69,7 +69,7 @@ def plan(source: Source, index: Index | None, *, identity: str, encoder: str, ef
         timescale=picture.timescale,
         borders=whole,
         picture=picture,
-        pictures=len(borders) - 1,
+        shown=borders,
         video=rungs,
         intra=_intra(video, effort=effort),
         audio=audio_rungs(source.audio),

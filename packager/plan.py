@@ -80,9 +80,9 @@ class Picture:
 class Plan:
     """The frozen choices. `origin` is the container time in seconds that is media time 0 for every track.
 
-    `borders` are ticks of `timescale` for the whole asset: with a picture they may go on behind its last
-    frame, `pictures` counts the segments that have one. `encoder` names the build that made the inits: Runs
-    go only where it is the same.
+    `borders` are ticks of `timescale` for the whole asset, `shown` those of the segments that have a picture:
+    sound may go on behind the last frame, in the same segment or in more of them. `encoder` names the build
+    that made the inits: Runs go only where it is the same.
     """
 
     source: Source
@@ -93,12 +93,17 @@ class Plan:
     timescale: int
     borders: tuple[int, ...]
     picture: Picture | None = None
-    pictures: int = 0
+    shown: tuple[int, ...] = ()
     video: tuple[VideoRung, ...] = ()
     intra: VideoRung | None = None
     audio: tuple[AudioRung, ...] = ()
     text: tuple[TextRung, ...] = ()
     salt: str = ""
+
+    @property
+    def pictures(self) -> int:
+        """Return how many segments have a picture."""
+        return max(0, len(self.shown) - 1)
 
     @property
     def generation(self) -> str:
@@ -126,7 +131,7 @@ def _generation(plan: Plan) -> str:
         source=replace(plan.source, duration=Fraction(0), warnings=()),
         duration=Fraction(0),
         borders=(),
-        pictures=0,
+        shown=(),
         picture=picture,
     )
     return "g" + hashlib.sha256(_PLAN.dump_json(choices)).hexdigest()[:15]

@@ -29,7 +29,7 @@ def presentation(
 
     Bandwidths are safe bounds until every segment of a rendition is there, then the measured peak.
     """
-    pictures = plan.borders[: plan.pictures + 1]
+    pictures = plan.shown
     target = target_duration(plan)
     video = tuple(_video(plan, rung, pictures, target, codecs=codecs, sizes=sizes) for rung in plan.video)
     intra = None
@@ -163,7 +163,7 @@ def storyboard(plan: Plan) -> Storyboard | None:
     """Lay the intra rung's pictures out on sheets of 5 × 5, one tile a segment."""
     if plan.intra is None or plan.pictures < 1:
         return None
-    span = Fraction(plan.borders[plan.pictures] - plan.borders[0], plan.timescale)
+    span = Fraction(plan.shown[-1] - plan.shown[0], plan.timescale)
     return Storyboard(
         prefix=f"{plan.generation}/storyboard",
         columns=_TILES,

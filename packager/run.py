@@ -114,12 +114,14 @@ def of(
     if plan.picture is None:
         raise ValueError(f"{names}: no such renditions in the plan")
     keyed = plan.picture.grid is Grid.KEYFRAME and index is not None
+    borders = plan.shown[first : last + 2]
     return replace(
         bare,
+        borders=borders,
         picture=plan.picture,
         rungs=tuple(rung for rung in plan.video if rung.name in names),
         intra=plan.intra if plan.intra and plan.intra.name in names else None,
-        times=source_times(index, plan.picture, bare.borders) if keyed and index else (),
+        times=source_times(index, plan.picture, borders) if keyed and index else (),
     )
 
 

@@ -33,7 +33,7 @@ async def poster(plan: Plan, *, source: Path, spawner: Spawner) -> bytes | None:
         recipe.Input(path=source, indexed=plan.source.indexed),
         plan.picture,
         rung=rung,
-        border=plan.borders[number],
+        border=plan.shown[number],
     )
     try:
         body = await _output(Command(argv=argv, outputs=1, limits=_LIMITS, readable=(source,)), spawner)
@@ -72,7 +72,7 @@ def index(plan: Plan) -> str:
         return "\n".join(lines)
     per_sheet = board.columns * board.rows
     for number in range(board.tiles):
-        begin, end = (Fraction(plan.borders[number + step], plan.timescale) for step in (0, 1))
+        begin, end = (Fraction(plan.shown[number + step], plan.timescale) for step in (0, 1))
         row, column = divmod(number % per_sheet, board.columns)
         place = f"{column * board.width},{row * board.height},{board.width},{board.height}"
         lines += [

@@ -91,7 +91,7 @@ async def test_frames_of_every_kind_are_exact(name, clips, spawner):
     plan, bounds = planned[0]
     if clip.grid:
         assert plan.picture.grid == clip.grid, plan.picture.reasons
-    pictures = plan.borders[plan.pictures]
+    pictures = plan.shown[-1]
     assert abs(Fraction(pictures, plan.timescale) - expected_end(clip, plan)) <= 2 / clip.rate
     await judge(clip, plan, store, presentation)
     for rendition in (*presentation.video, *presentation.audio):

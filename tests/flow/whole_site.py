@@ -237,7 +237,7 @@ async def faults(client: Client, data: Path, asset: str) -> list[str]:
     """Return what is wrong with the pictures of an asset, against the borders of its plan."""
     ((generation,),) = rows(data, "SELECT generation FROM asset WHERE id = ?", asset)
     plan = plan_of(data, asset)
-    borders = list(plan.borders[: plan.pictures + 1])
+    borders = list(plan.shown)
     wrong = []
     urls = await client.urls(asset)
     for rung in plan.video:

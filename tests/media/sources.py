@@ -134,6 +134,7 @@ def _sounds() -> list[Clip]:
         sound("audio_longer", seconds=Fraction(13)),
         sound("audio_shorter", seconds=Fraction(13, 2)),
         sound("audio_late", start=LATE, seconds=Fraction(17, 2)),
+        _plain("audio_tail", video=(*X264, "-g", "250"), sounds=(Sound(seconds=Fraction(51, 5)),)),
         _plain("video_late", timing=constant(24, 10), delay=LATE, sounds=(Sound(seconds=Fraction(23, 2)),)),
         sound("mono", channels=1),
         sound("surround51", channels=6, codec=("-c:a", "aac", "-b:a", "256k")),

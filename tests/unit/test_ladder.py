@@ -183,3 +183,11 @@ def test_measured_peak_is_what_a_player_may_have_to_carry(sizes, lengths):
     for a, b in present.spans(borders, 1000, 4):
         assert 8 * sum(sizes[a:b]) * 1000 <= peak * (borders[b] - borders[a])
     assert present.measured({}, borders, timescale=1000, target=4) == (None, None)
+
+
+def test_sound_that_ends_a_moment_later_stays_in_the_last_segment_and_leaves_the_picture_alone():
+    plan = plan_of(video(), audio(end=Fraction(20_005, 1000)), table=index(every=200))
+    assert len(plan.borders) == len(plan.shown)
+    assert plan.shown[-1] == 500 * 1000
+    assert plan.borders[-1] > plan.shown[-1]
+    assert plan.duration == Fraction(20_005, 1000)

@@ -45,7 +45,11 @@ async def _serve(
     async with compose(config) as server:
         # No access log: it costs twice the request itself, and /metrics counts them all.
         runner = web.AppRunner(
-            server.app, access_log=None, handle_signals=False, shutdown_timeout=_GRACE_SECONDS
+            server.app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_GRACE_SECONDS,
+            auto_decompress=False,  # a small body must not become a large one
         )
         await runner.setup()
         try:

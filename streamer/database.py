@@ -16,7 +16,7 @@ from sqlalchemy import CursorResult, Executable, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from streamer.errors import CatalogFull
+from streamer.errors import CatalogFull, CatalogUnwritable
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,9 @@ class Database:
             yield connection
 
     async def write(self, work: Work[T]) -> T:
-        """Run the work in a transaction and return its result once it is durable. Raise CatalogFull.
+        """Run the work in a transaction and return its result once it is durable.
+
+        Raise CatalogFull, CatalogUnwritable.
 
         The work may be run a second time, after a rollback, so it must change nothing but the database.
         Cancelling the caller never tears a transaction: it is either not begun or completed.
@@ -158,6 +160,8 @@ def _refuse(job: _Job, error: Exception) -> None:
         return
     if isinstance(error, OperationalError) and "full" in str(error.orig):
         error = CatalogFull("The disk of the catalog is full; nothing was changed.")
+    elif isinstance(error, OperationalError) and "disk I/O" in str(error.orig):
+        error = CatalogUnwritable("The disk of the catalog cannot be written; nothing was changed.")
     job.done.set_exception(error)
 
 

@@ -58,6 +58,10 @@ class CatalogFull(ServerError):
     """The catalog's disk is full; nothing of the change was kept."""
 
 
+class CatalogUnwritable(ServerError):
+    """The catalog's disk fails; nothing of the change was kept."""
+
+
 class FellBehind(ServerError):
     """A subscriber is further behind than the channel's log reaches; it has to come back for a snapshot."""
 

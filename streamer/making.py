@@ -27,7 +27,7 @@ from packager.process import Spawner
 from packager.store import Scoped, Store
 from streamer.catalog import Catalog
 from streamer.channel import Channels, of_asset
-from streamer.errors import NoSuchAsset, NoSuchRun
+from streamer.errors import NoSuchAsset, NoSuchRun, ServerError
 from streamer.ledger import SqlLedger, Stored
 from streamer.outline import rungs, source_summary
 from streamer.rows import Asset, NewRun, State, Told, Urgency
@@ -93,6 +93,9 @@ class Making:
         except PackagingError as error:
             _log.info("asset %s failed at %s: %s", self.asset, self._step, error.message)
             await self._fail(error.message, error.evidence)
+        except ServerError as error:
+            _log.warning("asset %s failed at %s: %s", self.asset, self._step, error.message)
+            await self._fail(error.message, "")
         except Exception as error:  # noqa: BLE001 - or the asset would wait for ever
             _log.exception("asset %s failed unexpectedly at %s", self.asset, self._step)
             await self._fail("the server could not go on; its log says why", repr(error))

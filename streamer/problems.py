@@ -84,6 +84,9 @@ TABLE: dict[type[Exception], Entry] = {
     errors.InvalidCursor: Entry(status=400, slug="invalid-cursor", title="Unknown cursor"),
     errors.InvalidRequest: Entry(status=400, slug="invalid-request", title="The request is not valid"),
     errors.CatalogFull: Entry(status=507, slug="catalog-full", title="The catalog's disk is full"),
+    errors.CatalogUnwritable: Entry(
+        status=503, slug="catalog-unwritable", title="The catalog's disk cannot be written"
+    ),
     errors.Unauthenticated: Entry(status=401, slug="unauthenticated", title="A token is needed"),
     errors.Forbidden: Entry(status=403, slug="forbidden", title="Not allowed"),
     errors.IdempotencyMismatch: Entry(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -26,12 +25,9 @@ class Farm:
     served longest ago goes first, except that those with waiting viewers go before all.
     """
 
-    def __init__(
-        self, spawner: Spawner, *, slots: int, cpu: Callable[[float], None] = lambda _: None
-    ) -> None:
+    def __init__(self, spawner: Spawner, *, slots: int) -> None:
         self._spawner = spawner
         self._slots = slots
-        self._cpu = cpu
         self._queue: list[Packaging] = []
         self._running: dict[asyncio.Task[None], tuple[Packaging, Span]] = {}
         self._changed = asyncio.Event()
@@ -48,11 +44,6 @@ class Farm:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    @property
-    def running(self) -> int:
-        """Return how many Runs are being executed."""
-        return len(self._running)
 
     @property
     def queued(self) -> int:
@@ -106,14 +97,13 @@ class Farm:
     async def _execute(self, packaging: Packaging, span: Span) -> None:
         error: PackagingError | None = None
         try:
-            used = await run.execute(
+            await run.execute(
                 packaging.run(span),
                 source=packaging.source,
                 store=packaging.store,
                 spawner=self._spawner,
                 sink=packaging.report,
             )
-            self._cpu(used)
         except PackagingError as caught:
             error = caught
         except Exception as caught:  # noqa: BLE001 - a fault of ours must not be tried for ever

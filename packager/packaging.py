@@ -123,11 +123,6 @@ class Packaging:
         """Wait until every segment is there. Raise the PackagingError that ended it for good."""
         await self._until(lambda: self.complete)
 
-    async def rendition_complete(self, name: str) -> None:
-        """Wait until one rendition has every segment. Raise the PackagingError that ended it for good."""
-        count = next(group.segments for group in self.groups if name in group.names)
-        await self._until(lambda: len(self.sizes[name]) >= count)
-
     async def _until(self, there: Callable[[], bool]) -> None:
         while not there():
             if self.failure is not None:

@@ -13,7 +13,7 @@ import player
 from cdn.policy import POLICIES, Kind
 from player.pages import CONTENT_SECURITY_POLICY, library_html, watch_html
 from streamer.catalog import Catalog
-from streamer.rows import State, show
+from streamer.rows import show
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
@@ -50,15 +50,15 @@ class Pages:
         """Answer with the watch page's shell; raise NoSuchAsset."""
         asset = await self._catalog.get(request.match_info["asset"])
         shown = show(asset, log=False)
-        ready = asset.state in {State.PLAYABLE, State.COMPLETE}
+        playback = shown["playback"] or {}
         return _page(
             request,
             watch_html(
                 id=asset.id,
                 title=asset.title,
-                poster=shown["poster"] if ready else None,
-                storyboard=shown["storyboard"] if ready else None,
-                hls=shown["playback"]["hls"] if ready else None,
+                poster=shown["poster"],
+                storyboard=shown["storyboard"],
+                hls=playback.get("hls"),
             ),
         )
 

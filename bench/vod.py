@@ -92,7 +92,8 @@ def planned(source: Path) -> plans.Plan:
 
     async def look() -> plans.Plan:
         async with Spawner(Path(FFMPEG)) as spawner:
-            found, index = await probe(spawner, source)
+            probed = await probe(spawner, source)
+            found, index = probed.source, probed.index
         return ladder.plan(found, index, identity="bench", encoder="bench")
 
     return asyncio.run(look())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -14,13 +15,16 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from packager import formats, scanning, tabled
+from packager.boxes import read_header
 from packager.errors import BadBoxes, CodecNotAllowed, NothingDecodable, OverLimit
 from packager.index import Index
 from packager.model import AudioTrack, Source, TextTrack, VideoTrack
 from packager.rates import FASTEST
 from packager.sampletable import Track
+from packager.tables import TrackTable
 from packager.tasting import Taster
 from packager.tracks import audio_track, text_track, video_track
 
@@ -48,10 +52,14 @@ class Untabled(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Inspected:
-    """What is known of one file before its tracks are. `whole` says that the tables hold all samples."""
+    """What is known of one file before its tracks are. `whole` says that the tables hold all samples.
+
+    It will have `size` bytes, of which the first `received` are there.
+    """
 
     path: Path
     size: int
+    received: int
     head: bytes
     deadline: float
     tracks: tuple[Track, ...] = ()
@@ -63,6 +71,15 @@ class Inspected:
         """Return the sample table of a stream where the file's moov holds it whole."""
         found = (track for track in self.tracks if track.number == stream.id)
         return next(found, None) if self.whole else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a file is: no Index without video, no tables without a container that has them."""
+
+    source: Source
+    index: Index | None
+    tables: tuple[TrackTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +99,10 @@ class Assembly:
         self._name = formats.container_name(container.format.name, state.head)
         self._warnings = list(state.warnings)
         self._banned: list[str] = []
+        self._rows: list[TrackTable] = []
 
-    def source(self) -> tuple[Source, Index | None]:
-        """Return the Source and its frame index. Raise Refused, or Undecodable to be asked again without."""
+    def source(self) -> Found:
+        """Return what the file is. Raise Refused, or Undecodable to be asked again without a track."""
         video, audio = self._choose()
         text = self._texts()
         streams: list[Stream] = [*([video] if video else []), *audio]
@@ -115,7 +133,9 @@ class Assembly:
             warnings=tuple(self._warnings),
             indexed=tables is not None,
         )
-        return found, None if pictures is None or shown is None else pictures.index
+        index = None if pictures is None or shown is None else pictures.index
+        kept = {track.index for track in heard} | ({shown.index} if shown else set())
+        return Found(source=found, index=index, tables=tuple(one for one in self._rows if one.track in kept))
 
     def _choose(self) -> tuple[VideoStream | None, list[AudioStream]]:
         """Choose one video track and up to eight audio tracks among those with an allowed decoder."""
@@ -170,7 +190,14 @@ class Assembly:
                 track = self._state.table(video)
                 if track is None:
                     raise Untabled
-                found = tabled.video(track, self._state.path, codec=video.codec_context.codec.canonical_name)
+                found = tabled.video(
+                    track,
+                    self._state.path,
+                    size=self._state.size,
+                    received=self._state.received,
+                    codec=video.codec_context.codec.canonical_name,
+                )
+                self._keep(video, track, found.rows, end=found.end)
                 pictures = Pictures(index=found.index, end=found.end)
                 if found.lost:
                     self._warnings.append(
@@ -181,10 +208,29 @@ class Assembly:
                 track = self._state.table(stream)
                 if track is None:
                     raise Untabled
-                reaches[stream.index] = tabled.reach(track, self._state.size)
+                reaches[stream.index] = reach = tabled.reach(track, self._state.size)
+                rows = tabled.audio(track, self._state.size)
+                if rows is not None:
+                    self._keep(stream, track, rows, end=round(reach[1] * track.timescale))
         except BadBoxes as error:
             raise Untabled from error
         return pictures, reaches
+
+    def _keep(self, stream: Stream, track: Track, rows: NDArray[Any], *, end: int) -> None:
+        """Keep a track's table for those who read the file by it."""
+        first = read_header(self._state.head, 0)
+        named = first is not None and first.type == "ftyp" and first.end <= len(self._state.head)
+        self._rows.append(
+            TrackTable(
+                track=stream.index,
+                timescale=track.timescale,
+                end=end,
+                file_type=self._state.head[: first.end] if named and first else b"",
+                header=track.header,
+                stsd=track.stsd,
+                rows=rows,
+            )
+        )
 
     def _scan(
         self, video: VideoStream | None, streams: Sequence[Stream], taster: Taster

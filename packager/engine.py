@@ -32,10 +32,14 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Renditions that one Run makes with one decode, and how many segments each has."""
+    """Renditions that one Run makes with one decode, and how many segments each has.
+
+    Of the first `ready` segments the source's bytes are there; no Run begins behind them.
+    """
 
     names: tuple[str, ...]
     segments: int
+    ready: int
     stride: int = FILL_SEGMENTS
 
 

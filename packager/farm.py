@@ -1,113 +1,72 @@
-"""The embedded farm: executes Runs in this process's own slots, what a viewer waits for first."""
+"""The seam between what is to be encoded and where: execute a Run, make it more urgent, cancel it."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from packager import run
-from packager.engine import Slots, Span, Urgency
-from packager.errors import PackagingError
-from packager.packaging import Packaging
+from packager.engine import Slots, Urgency
+from packager.facts import Sink
+from packager.original import Original
 from packager.process import Spawner
+from packager.run import Run
+from packager.store import Store
 
-_URGENT = 1
-_log = logging.getLogger(__name__)
+URGENT_SLOTS = 1
+"""Slots beyond the ordinary ones, for what a viewer waits for."""
 
 
-class Farm:
-    """Runs the spans that its packagings ask for, at most `slots` of them and one more for a waiting viewer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A Run to execute, and what with: `asset` names whose it is where bytes and store are found by name."""
 
-    Use as an async context manager: leaving it stops every Run. Packagings take turns: the one that was
-    served longest ago goes first, except that those with waiting viewers go before all.
-    """
+    run: Run
+    urgency: Urgency
+    asset: str
+    original: Original
+    store: Store
+    sink: Sink
+
+
+class Farm(Protocol):
+    """Executes Runs, here or elsewhere. Facts of a Run go to its job's sink, in their order."""
+
+    def free(self, busy: Sequence[Urgency]) -> Slots:
+        """Return how many Runs may be handed over now, beside those that are."""
+
+    async def execute(self, job: Job) -> None:
+        """Return when the Run's segments are stored and reported. Raise the PackagingError it ended with.
+
+        Cancelling it ends the Run, and its ffmpeg, before this returns.
+        """
+
+    async def promote(self, run: str, urgency: Urgency) -> None:
+        """Make a Run that has not begun more urgent; one that has, or is unknown, stays as it is."""
+
+
+class OwnSlots:
+    """The embedded farm: `slots` Runs at a time in this process, and one more for a viewer who waits."""
 
     def __init__(self, spawner: Spawner, *, slots: int) -> None:
         self._spawner = spawner
         self._slots = slots
-        self._queue: list[Packaging] = []
-        self._running: dict[asyncio.Task[None], tuple[Packaging, Span]] = {}
-        self._changed = asyncio.Event()
-        self._planner: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self._planner = asyncio.create_task(self._plan(), name="farm")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        tasks = [task for task in (self._planner, *self._running) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    @property
-    def queued(self) -> int:
-        """Return how many packagings have something left to do."""
-        return len(self._queue)
-
-    def add(self, packaging: Packaging) -> None:
-        """Take a packaging on, until it is complete, has failed or is removed."""
-        packaging.asked = self._changed
-        self._queue.append(packaging)
-        self._changed.set()
-
-    async def remove(self, packaging: Packaging) -> None:
-        """Stop the Runs of a packaging and forget it."""
-        with suppress(ValueError):
-            self._queue.remove(packaging)
-        tasks = [task for task, (owner, _) in self._running.items() if owner is packaging]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _plan(self) -> None:
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            self._queue = [one for one in self._queue if not one.complete and one.failure is None]
-            for packaging in sorted(self._queue, key=lambda one: not one.waiting):
-                spans = packaging.next(self._free())
-                for span in spans:
-                    self._start(packaging, span)
-                if spans:  # served: to the end of the line
-                    self._queue.remove(packaging)
-                    self._queue.append(packaging)
-
-    def _free(self) -> Slots:
-        urgent = sum(span.urgency is Urgency.NOW for _, span in self._running.values())
-        fill = len(self._running) - urgent
+    def free(self, busy: Sequence[Urgency]) -> Slots:
+        """Return how many Runs may start now."""
+        urgent = sum(urgency is Urgency.NOW for urgency in busy)
+        fill = len(busy) - urgent
         return Slots(
-            urgent=max(0, _URGENT - urgent), fill=max(0, self._slots - fill - max(0, urgent - _URGENT))
+            urgent=max(0, URGENT_SLOTS - urgent),
+            fill=max(0, self._slots - fill - max(0, urgent - URGENT_SLOTS)),
         )
 
-    def _start(self, packaging: Packaging, span: Span) -> None:
-        task = asyncio.create_task(self._execute(packaging, span), name=f"run {span.names} {span.first}")
-        self._running[task] = (packaging, span)
-        task.add_done_callback(self._ended)
+    async def execute(self, job: Job) -> None:
+        """Execute the Run at once. Raise PackagingError."""
+        await run.execute(
+            job.run, original=job.original, store=job.store, spawner=self._spawner, sink=job.sink
+        )
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        self._changed.set()
-
-    async def _execute(self, packaging: Packaging, span: Span) -> None:
-        error: PackagingError | None = None
-        try:
-            await run.execute(
-                packaging.run(span),
-                source=packaging.source,
-                store=packaging.store,
-                spawner=self._spawner,
-                sink=packaging.report,
-            )
-        except PackagingError as caught:
-            error = caught
-        except Exception as caught:  # noqa: BLE001 - a fault of ours must not be tried for ever
-            _log.exception("run of %s failed unexpectedly", span)
-            error = PackagingError("the encoder could not be run", evidence=repr(caught))
-        finally:
-            packaging.finished(span, error)
+    async def promote(self, run: str, urgency: Urgency) -> None:
+        """Do nothing: whatever was handed over has begun."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import pkgutil
 import time
 from collections.abc import Sequence
@@ -18,10 +17,9 @@ import av
 from av.container import InputContainer
 from pydantic import TypeAdapter
 
-from packager import formats, tabled, transport
-from packager.assembly import PIXELS, Assembly, Inspected, Undecodable, Untabled
+from packager import formats, tabled, tables, transport
+from packager.assembly import PIXELS, Assembly, Found, Inspected, Undecodable, Untabled
 from packager.errors import BadBoxes, Encrypted, FormatNotAllowed, NothingDecodable, OverLimit, Refused
-from packager.index import Index
 from packager.model import Source
 
 SCAN_SECONDS = 7.0
@@ -36,20 +34,30 @@ for _part in ("numpy.ma", *(part.name for part in pkgutil.walk_packages(av.__pat
 
 _START = 512 * 1024
 _HEAD = 4096
+_ROWS = 50_000
 
 
 def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
-    """Inspect the file named first; write JSON to output 0 and the index's arrays to output 1."""
+    """Inspect the file named first, of which `arguments` 1 bytes will come and `arguments` 2 are there.
+
+    Both are empty for a file that is whole. Write JSON to output 0, the index's arrays to output 1, and the
+    rows of tables to output 2.
+    """
+    found: Found | None = None
     try:
-        source, index = inspect(Path(arguments[0]))
+        path = Path(arguments[0])
+        size, received = (int(given) if given else path.stat().st_size for given in arguments[1:])
+        found = inspect(path, size=size, received=received)
     except Refused as error:
         verdict = _refusal(error)
-        index = None
     except MemoryError:
         verdict = _refusal(OverLimit("Reading this file takes too much memory."))
-        index = None
     else:
-        verdict = {"source": json.loads(SOURCE.dump_json(source))}
+        verdict = {
+            "source": json.loads(SOURCE.dump_json(found.source)),
+            "tables": [tables.describe(one) for one in found.tables],
+        }
+    index = found.index if found else None
     if index is not None:
         verdict["index"] = {
             "time_base": [index.time_base.numerator, index.time_base.denominator],
@@ -58,6 +66,9 @@ def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
         }
         outputs[1].write(index.times.astype("<i8").tobytes())
         outputs[1].write(index.keyframes.astype("<i8").tobytes())
+    for table in found.tables if found else ():
+        for start in range(0, len(table.rows), _ROWS):
+            outputs[2].write(table.rows[start : start + _ROWS].tobytes())
     outputs[0].write(json.dumps(verdict).encode())
 
 
@@ -66,14 +77,18 @@ def _refusal(error: Refused) -> dict[str, Any]:
     return {"refused": error.code, "message": error.message, "evidence": error.evidence}
 
 
-def inspect(path: Path) -> tuple[Source, Index | None]:
-    """Return what a file is and when its frames are shown; no Index without video. Raise Refused."""
+def inspect(path: Path, *, size: int, received: int) -> Found:
+    """Return what a file is and when its frames are shown; no Index without video. Raise Refused.
+
+    It will have `size` bytes, of which the first `received` are there, and besides perhaps its end.
+    """
     with path.open("rb") as file:
         start = file.read(_START)
-        size = os.fstat(file.fileno()).st_size
     head = start[:_HEAD]
     formats.refuse_posing(head)
-    state = Inspected(path=path, size=size, head=head, deadline=time.monotonic() + SCAN_SECONDS)
+    state = Inspected(
+        path=path, size=size, received=received, head=head, deadline=time.monotonic() + SCAN_SECONDS
+    )
     transport.refuse(start)
     _read_tables(state)
     while True:

@@ -178,7 +178,8 @@ class Presentation:
     """Everything that manifests of one generation are rendered from.
 
     `video` is ordered from the top rung down and never reordered. `started` is the wall clock of media time 0
-    in seconds since the epoch (EXT-X-PROGRAM-DATE-TIME). `duration` is the asset's length in seconds.
+    in seconds since the epoch (EXT-X-PROGRAM-DATE-TIME). `duration` is the asset's length in seconds, as far
+    as it is known: until it has `ended`, segments are added behind.
     """
 
     generation: str
@@ -191,3 +192,4 @@ class Presentation:
     text: tuple[Rendition, ...] = ()
     storyboard: Storyboard | None = None
     poster: str | None = None
+    ended: bool = True

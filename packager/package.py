@@ -8,20 +8,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from packager import keys, ladder, manifests, present, thumbs, words
 from packager.errors import ChildFailed, PackagingError
 from packager.facts import Sink, Warned
-from packager.farm import Farm
+from packager.farm import OwnSlots
+from packager.foreman import Foreman
 from packager.index import Index
 from packager.inits import Inits
 from packager.ladder import Effort
 from packager.model import Presentation, Rendition
+from packager.original import Original, WholeFile
 from packager.packaging import Packaging, may_be_the_grid
 from packager.plan import Plan
-from packager.probe import probe
+from packager.probe import Probed, probe
 from packager.process import Spawner
 from packager.store import Store
+from packager.tables import Tables
 
 _EDGE = 1 << 20
 """Bytes hashed at either end of a source: with its size they tell one file from another."""
@@ -75,10 +79,27 @@ def identity(path: Path) -> str:
 
 
 async def begin(
-    plan: Plan, index: Index | None, *, source: Path, store: Store, inits: Inits, sink: Sink
+    plan: Plan,
+    index: Index | None,
+    *,
+    original: Original,
+    tables: Tables,
+    store: Store,
+    inits: Inits,
+    sink: Sink,
+    asset: str = "",
 ) -> Packaging:
     """Make the inits of a plan, and find out what of it an earlier life has stored."""
-    packaging = Packaging(plan, index, inits=await inits.of(plan), source=source, store=store, sink=sink)
+    packaging = Packaging(
+        plan,
+        index,
+        inits=await inits.of(plan),
+        original=original,
+        tables=tables,
+        store=store,
+        sink=sink,
+        asset=asset,
+    )
     await packaging.recover()
     return packaging
 
@@ -89,7 +110,7 @@ async def ornament(made: Made, *, spawner: Spawner) -> None:
     plan = packaging.plan
     key = keys.poster(plan.generation)
     if await packaging.store.stat(key) is None:
-        picture = await thumbs.poster(plan, source=packaging.source, spawner=spawner)
+        picture = await thumbs.poster(plan, source=packaging.original.path, spawner=spawner)
         if picture is not None:
             await packaging.store.put(key, picture)
     made.poster = key if await packaging.store.stat(key) is not None else None
@@ -102,7 +123,7 @@ async def _texts(packaging: Packaging, *, spawner: Spawner) -> tuple[Rendition, 
     if all(there):
         return tuple(words.rendition(plan, rung) for rung in plan.text)
     renditions, warnings = await words.extract(
-        plan, source=packaging.source, store=packaging.store, spawner=spawner
+        plan, source=packaging.original.path, store=packaging.store, spawner=spawner
     )
     for warning in warnings:
         packaging.report(Warned(text=warning))
@@ -141,22 +162,61 @@ async def package(
 
     `planned` is told once the plan is frozen. Manifests are written last: a store that has them is complete.
     """
-    probed, index = await probe(spawner, source)
+    with TemporaryDirectory(prefix="streamer-") as folder:
+        probed = await probe(spawner, source, into=Path(folder) / "tables")
+        return await _package(
+            source,
+            probed,
+            store,
+            spawner=spawner,
+            slots=slots,
+            sink=sink,
+            started=started,
+            effort=effort,
+            planned=planned,
+        )
+
+
+async def _package(
+    source: Path,
+    probed: Probed,
+    store: Store,
+    *,
+    spawner: Spawner,
+    slots: int,
+    sink: Sink,
+    started: int,
+    effort: Effort | None,
+    planned: Callable[[Packaging], None],
+) -> Presentation:
     known = await asyncio.to_thread(identity, source)
     build = await encoder_build(spawner)
     inits = Inits(spawner)
-    for warning in probed.warnings:
+    for warning in probed.source.warnings:
         sink(Warned(text=warning))
     for keyed in (True, False):
         plan = ladder.plan(
-            probed, index, identity=known, encoder=build, effort=effort, allow_keyframe_grid=keyed
+            probed.source,
+            probed.index,
+            identity=known,
+            encoder=build,
+            effort=effort,
+            allow_keyframe_grid=keyed,
         )
-        packaging = await begin(plan, index, source=source, store=store, inits=inits, sink=sink)
+        packaging = await begin(
+            plan,
+            probed.index,
+            original=WholeFile(source),
+            tables=probed.tables,
+            store=store,
+            inits=inits,
+            sink=sink,
+        )
         planned(packaging)
         made = Made(packaging=packaging, started=started)
         try:
-            async with Farm(spawner, slots=slots) as farm:
-                farm.add(packaging)
+            async with Foreman(OwnSlots(spawner, slots=slots)) as foreman:
+                foreman.add(packaging)
                 await ornament(made, spawner=spawner)
                 await finish(made, spawner=spawner)
         except PackagingError as error:

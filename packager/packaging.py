@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from pathlib import Path
 
 from packager import engine, keys, run
 from packager.engine import Group, Slots, Span, Want
@@ -16,10 +15,12 @@ from packager.facts import Fact, SegmentStored, Sink, Warned
 from packager.index import Index
 from packager.inits import Init
 from packager.model import Grid
+from packager.original import Original
 from packager.plan import Plan
 from packager.run import Run
 from packager.spawner import CANNOT_START
 from packager.store import Store
+from packager.tables import Tables
 
 _EARLY = 1
 _SINGLE = 2
@@ -41,9 +42,10 @@ class Abandoned(PackagingError):
 
 
 class Packaging:
-    """The state of one generation. Not a process and not a task: packager.farm executes what `next` answers.
+    """The state of one generation. Not a process and not a task: the foreman hands out what `next` answers.
 
-    `source` is the file; facts go to `sink`. Everything here can be rebuilt from the plan and the store.
+    `original` holds the source's bytes, `asset` names whose generation it is; facts go to `sink`. Everything
+    here can be rebuilt from the plan and the store.
     """
 
     def __init__(
@@ -52,14 +54,18 @@ class Packaging:
         index: Index | None,
         *,
         inits: Mapping[str, Init],
-        source: Path,
+        original: Original,
         store: Store,
         sink: Sink,
+        asset: str = "",
+        tables: Tables | None = None,
     ) -> None:
         self.plan = plan
         self.index = index
         self.inits = inits
-        self.source = source
+        self.original = original
+        self.asset = asset
+        self.tables = tables or Tables({})
         self.store = store
         self.failure: PackagingError | None = None
         self.sizes: dict[str, dict[int, int]] = {name: {} for name in inits}
@@ -216,7 +222,10 @@ def _outside(error: PackagingError) -> bool:
 def _groups(plan: Plan) -> tuple[Group, ...]:
     """Return the renditions that share a decode: all pictures, and each rung of sound by itself."""
     pictures = tuple(rung.name for rung in plan.video) + ((plan.intra.name,) if plan.intra else ())
-    groups = [Group(names=pictures, segments=plan.pictures)] if pictures else []
+    groups = [Group(names=pictures, segments=plan.pictures, ready=plan.pictures)] if pictures else []
     whole = len(plan.borders) - 1
-    groups += [Group(names=(rung.name,), segments=whole, stride=engine.SOUND_SEGMENTS) for rung in plan.audio]
+    groups += [
+        Group(names=(rung.name,), segments=whole, ready=whole, stride=engine.SOUND_SEGMENTS)
+        for rung in plan.audio
+    ]
     return tuple(groups)

@@ -81,8 +81,9 @@ class Plan:
     """The frozen choices. `origin` is the container time in seconds that is media time 0 for every track.
 
     `borders` are ticks of `timescale` for the whole asset, `shown` those of the segments that have a picture:
-    sound may go on behind the last frame, in the same segment or in more of them. `encoder` names the build
-    that made the inits: Runs go only where it is the same.
+    sound may go on behind the last frame, in the same segment or in more of them. Both grow at their ends
+    until the plan has `ended`: a source that says nothing of what follows is on its way. `encoder` names the
+    build that made the inits: Runs go only where it is the same.
     """
 
     source: Source
@@ -99,6 +100,7 @@ class Plan:
     audio: tuple[AudioRung, ...] = ()
     text: tuple[TextRung, ...] = ()
     salt: str = ""
+    ended: bool = True
 
     @property
     def pictures(self) -> int:
@@ -133,5 +135,6 @@ def _generation(plan: Plan) -> str:
         borders=(),
         shown=(),
         picture=picture,
+        ended=True,
     )
     return "g" + hashlib.sha256(_PLAN.dump_json(choices)).hexdigest()[:15]

@@ -47,6 +47,7 @@ def presentation(
         text=tuple(text),
         storyboard=storyboard,
         poster=poster,
+        ended=plan.ended,
     )
 
 

@@ -14,15 +14,19 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from packager import keys, recipe, timeline
 from packager.child import Child, Command
 from packager.cutter import Cutter
 from packager.errors import PackagingError, SegmentMismatch
 from packager.facts import RunEnded, RunProgress, RunStarted, SegmentStored, Sink
+from packager.feed import Feed
 from packager.gather import Gather, Pictures, Sound
 from packager.index import Index
 from packager.inits import digest
 from packager.model import Grid
+from packager.original import Original
 from packager.plan import AudioRung, Picture, Plan, VideoRung
 from packager.process import Spawner
 from packager.sandbox import Limits
@@ -38,7 +42,8 @@ class Run:
 
     `borders` are media ticks of `timescale`: the begin of every segment and the end of the last; `times` the
     frame times of each segment where they follow no rate. `inits` are the SHA-256 of the inits that it must
-    reproduce. `early` asks to seek early even where the source has an index: the second try does.
+    reproduce. `early` asks to seek early even where the source has an index: the second try does. Without a
+    `feed` ffmpeg reads the source's file.
     """
 
     id: str
@@ -61,6 +66,7 @@ class Run:
     heard: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
     early: bool = False
     blank: bool = False
+    feed: Feed | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,6 +90,19 @@ class Run:
             return []
         step = timeline.frame_ticks(self.picture.rate)[1]
         return [range(a, b, step) for a, b in pairwise(self.borders)]
+
+
+_RUN = TypeAdapter(Run)
+
+
+def to_json(run: Run) -> bytes:
+    """Serialise a Run."""
+    return _RUN.dump_json(run)
+
+
+def from_json(text: bytes | str) -> Run:
+    """Read a Run that `to_json` wrote."""
+    return _RUN.validate_json(text)
 
 
 def of(
@@ -149,14 +168,14 @@ def source_times(index: Index, picture: Picture, borders: Sequence[int]) -> tupl
     return tuple(tuple(int(time) for time in times[a:b]) for a, b in pairwise(marks))
 
 
-async def execute(run: Run, *, source: Path, store: Store, spawner: Spawner, sink: Sink) -> float:
+async def execute(run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink) -> float:
     """Make the Run's segments, each verified, then stored, then reported. Return the CPU seconds used.
 
     Raise a PackagingError where it cannot be done; what was stored before stays. Cancelling it ends ffmpeg.
     """
     sink(RunStarted(run=run.id, renditions=run.names, first=run.first, last=run.last))
     try:
-        used = await _execute(run, source=source, store=store, spawner=spawner, sink=sink)
+        used = await _execute(run, original=original, store=store, spawner=spawner, sink=sink)
     except PackagingError as error:
         sink(RunEnded(run=run.id, failure=error.message))
         raise
@@ -167,10 +186,10 @@ async def execute(run: Run, *, source: Path, store: Store, spawner: Spawner, sin
     return used
 
 
-async def _execute(run: Run, *, source: Path, store: Store, spawner: Spawner, sink: Sink) -> float:
-    argv, drop = _argv(run, source, spawner.ffmpeg)
+async def _execute(run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink) -> float:
+    argv, drop = _argv(run, original.path, spawner.ffmpeg)
     command = Command(
-        argv=argv, outputs=len(run.names), limits=_limits(run), readable=(source,), progress=True
+        argv=argv, outputs=len(run.names), limits=_limits(run), readable=(original.path,), progress=True
     )
     async with await spawner.start(command) as child:
         following = asyncio.create_task(_follow(child, run, sink))

@@ -63,13 +63,15 @@ class SampleTable:
 class Track:
     """One trak box, its tables not yet unfolded. `handler` is "vide", "soun" …, `formats` the sample entries.
 
-    `duration` is the sum of all sample durations in ticks of `timescale`; `stsd` is the box with its header.
+    `duration` is the sum of all sample durations in ticks of `timescale`; `header` and `stsd` are the tkhd
+    and stsd boxes whole.
     """
 
     number: int
     handler: str
     timescale: int
     movie_timescale: int
+    header: bytes
     stsd: bytes
     formats: tuple[str, ...]
     protected: bool
@@ -187,6 +189,7 @@ def _track(view: memoryview, trak: Box, movie_timescale: int) -> Track:
         handler=bytes(view[handler.body + 8 : handler.body + 12]).decode("latin-1"),
         timescale=timescale,
         movie_timescale=movie_timescale,
+        header=bytes(view[head.start : head.end]),
         stsd=bytes(view[stsd.start : stsd.end]),
         formats=tuple(entry.type for entry in entries),
         protected=any(_protected(view, entry) for entry in entries),

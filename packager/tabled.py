@@ -6,16 +6,21 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from packager import tables
 from packager.boxes import find, walk
 from packager.errors import BadBoxes
-from packager.index import Flags, Index, closed, distinct
+from packager.index import Flags, Index, Ticks, closed, distinct
 from packager.nal import has_nal, is_idr, length_size
 from packager.sampletable import SampleTable, Track, fragmented, parse_moov, read_moov
 
 _CANDIDATES = 4096
+_PACKETS = 3_000_000
+_SHORTEST = 64
 _HEADS = (512, 64 * 1024)
 
 
@@ -27,6 +32,7 @@ class Tabled:
     end: int
     lost: int
     total: int
+    rows: NDArray[Any]
 
 
 def read_tracks(path: Path) -> tuple[tuple[Track, ...], bool]:
@@ -44,12 +50,15 @@ def read_tracks(path: Path) -> tuple[tuple[Track, ...], bool]:
     return parse_moov(moov), not fragmented(moov)
 
 
-def video(track: Track, path: Path, *, codec: str) -> Tabled:
-    """Return the index of a video track. Raise BadBoxes where its tables cannot tell the frame times."""
+def video(track: Track, path: Path, *, size: int, received: int, codec: str) -> Tabled:
+    """Return the index of a video track. Raise BadBoxes where its tables cannot tell the frame times.
+
+    The file will have `size` bytes, of which the first `received` are there: key samples behind those are
+    taken to be what the ones before are.
+    """
     if not track.simple:
         raise BadBoxes("the edit list joins several pieces")
     whole = track.samples()
-    size = path.stat().st_size
     beyond = whole.offsets + whole.sizes > size
     samples = whole.pick(~beyond & (whole.offsets >= 0) & (whole.sizes > 0))
     first, stop = track.shown
@@ -62,7 +71,14 @@ def video(track: Track, path: Path, *, codec: str) -> Tabled:
     # FFmpeg moves the first shown frame to the start of the edit where the cut lies between two frames.
     if track.edits:
         times -= max(0, int(times[shown].min()) - track.shift - first)
-    marks = _refreshes(samples, closed(samples.pts, samples.key) & shown, path, codec, configuration(track))
+    marks = _refreshes(
+        samples,
+        closed(samples.pts, samples.key) & shown,
+        path,
+        codec=codec,
+        configuration=configuration(track),
+        received=received,
+    )
     last = int(times[shown].max())
     end = last + max(1, int(samples.durations[-1]))
     if stop is not None and not beyond.any():
@@ -72,7 +88,29 @@ def video(track: Track, path: Path, *, codec: str) -> Tabled:
         times=distinct(times[shown]),
         keyframes=distinct(times[marks]),
     )
-    return Tabled(index=index, end=end, lost=int(beyond.sum()), total=len(whole))
+    rows = table_rows(samples, times)
+    return Tabled(index=index, end=end, lost=int(beyond.sum()), total=len(whole), rows=rows)
+
+
+def table_rows(samples: SampleTable, times: Ticks) -> NDArray[Any]:
+    """Return the rows of a TrackTable: the samples' places, at these times."""
+    rows = np.empty(len(samples), tables.ROW)
+    rows["pts"], rows["offset"], rows["size"], rows["key"] = (
+        times,
+        samples.offsets,
+        samples.sizes,
+        samples.key,
+    )
+    return rows
+
+
+def audio(track: Track, size: int) -> NDArray[Any] | None:
+    """Return an audio track's rows as far as they lie in the file, None where there are absurdly many."""
+    if track.count > _PACKETS or track.duration < track.count * _SHORTEST:
+        return None  # plain PCM has a row for every sample
+    whole = track.samples()
+    inside = whole.pick((whole.offsets + whole.sizes <= size) & (whole.offsets >= 0))
+    return table_rows(inside, inside.pts + track.shift)
 
 
 def reach(track: Track, size: int) -> tuple[Fraction, Fraction]:
@@ -103,14 +141,21 @@ def configuration(track: Track) -> bytes:
     return bytes(track.stsd[box.body : box.end])
 
 
-def _refreshes(samples: SampleTable, key: Flags, path: Path, codec: str, configuration: bytes) -> Flags:
-    """Return which of the key samples are IDR, reading the head of each; of very many only a part."""
+def _refreshes(
+    samples: SampleTable, key: Flags, path: Path, *, codec: str, configuration: bytes, received: int
+) -> Flags:
+    """Return which of the key samples are IDR, reading the head of each; of very many only a part.
+
+    Those behind what was received count as IDR while all before them are.
+    """
     if not has_nal(codec):
         return key
     places = np.flatnonzero(key)
     places = places[:: max(1, -(-len(places) // _CANDIDATES))]
     size = length_size(codec, configuration)
     marks = np.zeros(len(samples), dtype=np.bool_)
+    there = samples.offsets[places] + samples.sizes[places] <= received
+    coming, places = places[~there], places[there]
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         for place, offset, length in zip(
@@ -123,4 +168,5 @@ def _refreshes(samples: SampleTable, key: Flags, path: Path, codec: str, configu
                     break
     finally:
         os.close(descriptor)
+    marks[coming] = bool(marks[places].all())
     return marks

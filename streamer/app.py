@@ -14,7 +14,8 @@ from typing import Protocol
 
 from aiohttp import web
 
-from packager.farm import Farm
+from packager.farm import OwnSlots
+from packager.foreman import Foreman
 from packager.inits import Inits
 from packager.ladder import Effort
 from packager.package import encoder_build
@@ -31,6 +32,7 @@ from streamer.database import Database
 from streamer.errors import ConfigError
 from streamer.ffmpeg import find
 from streamer.health import Health
+from streamer.indexes import Indexes
 from streamer.ledger import SqlLedger
 from streamer.making import WORKER, Tools
 from streamer.metrics import Collect, Metrics
@@ -101,7 +103,7 @@ async def compose(
     `clock` is the wall clock; `sync` brings a segment's bytes to the disk. Raise ConfigError.
     """
     async with AsyncExitStack() as stack:
-        await asyncio.to_thread(_make_folders, config.data)
+        await asyncio.to_thread(config.data.mkdir, parents=True, exist_ok=True)
         stack.enter_context(_alone(config.data))
         truth = await _truth(config, stack, clock)
         metrics = Metrics()
@@ -149,17 +151,19 @@ async def _tools(
     await store.sweep()
     spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
     build = await encoder_build(spawner)
+    indexes = Indexes(config.data / "indexes")
+    await asyncio.to_thread(indexes.open)
     return Tools(
         catalog=truth.catalog,
         ledger=truth.ledger,
         channels=truth.channels,
         store=store,
         spawner=spawner,
-        farm=await stack.enter_async_context(Farm(spawner, slots=config.encode_slots)),
+        foreman=await stack.enter_async_context(Foreman(OwnSlots(spawner, slots=config.encode_slots))),
         inits=Inits(spawner),
         encoder=build,
         effort=Effort(preset=config.encode_preset),
-        indexes=config.data / "indexes",
+        indexes=indexes,
         probes=asyncio.Semaphore(_PROBES),
     )
 
@@ -191,7 +195,7 @@ def _application(
     """Put every route behind the same three middlewares."""
     control = Control(truth.channels, Snapshots(truth.catalog, truth.ledger, truth.channels).kinds())
     access = Access(truth.tokens, host=config.host, public_url=config.public_url)
-    metrics.collect(_counting(truth.ledger, tools.farm, control, metrics))
+    metrics.collect(_counting(truth.ledger, tools.foreman, control, metrics))
     app = web.Application(
         middlewares=[metrics.middleware, problem_middleware, access.middleware], client_max_size=1 << 20
     )
@@ -231,23 +235,16 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
     )
 
 
-def _counting(ledger: SqlLedger, farm: Farm, control: Control, metrics: Metrics) -> Collect:
+def _counting(ledger: SqlLedger, foreman: Foreman, control: Control, metrics: Metrics) -> Collect:
     """Return what brings the gauges up to date."""
 
     async def count() -> None:
         for state, runs in (await ledger.counts()).items():
             metrics.runs.set(runs, str(state))
-        metrics.queue.set(farm.queued)
+        metrics.queue.set(foreman.queued)
         metrics.control_clients.set(control.clients)
 
     return count
-
-
-def _make_folders(data: Path) -> None:
-    for folder in (data, data / "indexes"):
-        folder.mkdir(parents=True, exist_ok=True)
-    for left in (data / "indexes").glob("*.tmp"):
-        left.unlink()
 
 
 @contextmanager

@@ -5,29 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from packager import ladder
-from packager.blocking import blocking
 from packager.errors import PackagingError
 from packager.facts import Fact, RunEnded, RunProgress, RunStarted, SegmentStored, Warned
-from packager.farm import Farm
+from packager.foreman import Foreman
 from packager.index import Index
 from packager.inits import Inits
 from packager.ladder import Effort
 from packager.model import Source
+from packager.original import WholeFile
 from packager.package import Made, begin, finish, identity, ornament, write_manifests
 from packager.packaging import Packaging, may_be_the_grid
 from packager.plan import Plan, from_json, to_json
 from packager.probe import probe
 from packager.process import Spawner
 from packager.store import Scoped, Store
+from packager.tables import Tables
 from streamer.catalog import Catalog
 from streamer.channel import Channels, of_asset
 from streamer.errors import NoSuchAsset, NoSuchRun, ServerError
+from streamer.indexes import Indexes
 from streamer.ledger import SqlLedger, Stored
 from streamer.outline import rungs, source_summary
 from streamer.rows import Asset, NewRun, State, Told, Urgency
@@ -49,11 +50,11 @@ class Tools:
     channels: Channels
     store: Store
     spawner: Spawner
-    farm: Farm
+    foreman: Foreman
     inits: Inits
     encoder: str
     effort: Effort
-    indexes: Path
+    indexes: Indexes
     probes: asyncio.Semaphore
 
 
@@ -108,7 +109,7 @@ class Making:
         """Stop what still runs, note what it told, and let nobody wait for more."""
         self._settled.set()
         if self.packaging is not None:
-            await self._tools.farm.remove(self.packaging)
+            await self._tools.foreman.remove(self.packaging)
             self.packaging.abandon()
         await self._facts.join()
 
@@ -129,10 +130,10 @@ class Making:
                 return
 
     async def _make(self) -> None:
-        plan, index = await self._planned()
+        plan, index, tables = await self._planned()
         while True:
             try:
-                await self._package(plan, index)
+                await self._package(plan, index, tables)
             except PackagingError as error:
                 if not may_be_the_grid(plan, error):
                     raise
@@ -147,19 +148,21 @@ class Making:
         self._warned.append(text)
         await self._tools.catalog.warn(self.asset, text)
 
-    async def _planned(self) -> tuple[Plan, Index | None]:
+    async def _planned(self) -> tuple[Plan, Index | None, Tables]:
         """Return the plan of an earlier life where it still holds, else probe and freeze one."""
         kept = await self._kept()
         if kept is not None:
             return kept
         async with self._tools.probes:
-            source, index = await probe(self._tools.spawner, self._source)
+            probed = await probe(
+                self._tools.spawner, self._source, into=self._tools.indexes.tables_file(self.asset)
+            )
         self._step = "plan"
-        if index is not None:
-            await blocking(None, _write, self._index_file(), index.to_bytes())
-        return await self._plan(source, index), index
+        if probed.index is not None:
+            await self._tools.indexes.keep(self.asset, probed.index)
+        return await self._plan(probed.source, probed.index), probed.index, probed.tables
 
-    async def _kept(self) -> tuple[Plan, Index | None] | None:
+    async def _kept(self) -> tuple[Plan, Index | None, Tables] | None:
         asset = await self._tools.catalog.get(self.asset)
         if asset.generation is None or self._salt:
             return None
@@ -171,12 +174,11 @@ class Making:
         plan = from_json(json.dumps(generation.plan))
         if plan.encoder != self._tools.encoder:
             return None
-        if plan.picture is None:
-            return plan, None
-        try:
-            return plan, Index.from_bytes(await asyncio.to_thread(self._index_file().read_bytes))
-        except (OSError, PackagingError):  # it can be made anew
+        index = await self._tools.indexes.index(self.asset)
+        tables = await self._tools.indexes.tables(self.asset)
+        if tables is None or (plan.picture is not None and index is None):
             return None
+        return plan, index, tables
 
     async def _plan(self, source: Source, index: Index | None, *, keyed: bool = True) -> Plan:
         known = await asyncio.to_thread(identity, self._source)
@@ -190,16 +192,15 @@ class Making:
             allow_keyframe_grid=keyed,
         )
 
-    def _index_file(self) -> Path:
-        return self._tools.indexes / f"{self.asset}.npz"
-
-    async def _package(self, plan: Plan, index: Index | None) -> None:
+    async def _package(self, plan: Plan, index: Index | None, tables: Tables) -> None:
         tools = self._tools
         self._step = "plan"
         packaging = await begin(
             plan,
             index,
-            source=self._source,
+            original=WholeFile(self._source),
+            tables=tables,
+            asset=self.asset,
             store=Scoped(tools.store, self.asset),
             inits=tools.inits,
             sink=self._take,
@@ -210,13 +211,13 @@ class Making:
         await self._catch_up(packaging)
         self._settled.set()
         self._step = "encode"
-        tools.farm.add(packaging)
+        tools.foreman.add(packaging)
         try:
             await ornament(made, spawner=tools.spawner)
             await self._publish(made, State.PLAYABLE)
             await finish(made, spawner=tools.spawner)
         finally:
-            await tools.farm.remove(packaging)
+            await tools.foreman.remove(packaging)
         await self._facts.join()
         await self._catch_up(packaging)  # for what could not be noted when it was told
         await write_manifests(made.presentation(), packaging.store)
@@ -323,13 +324,3 @@ class Making:
             urgency=Urgency.FILL,
             body={},
         )
-
-
-def _write(file: Path, body: bytes) -> None:
-    """Write a file whole: what a crash leaves behind has another name."""
-    written = file.with_suffix(".tmp")
-    with written.open("wb") as target:
-        target.write(body)
-        target.flush()
-        os.fsync(target.fileno())
-    written.replace(file)

@@ -156,8 +156,7 @@ class Works:
             with suppress(NoSuchUpload):
                 await self._inbox.remove(upload)
         await self._tools.store.delete(f"{asset_id}/")
-        file = self._tools.indexes / f"{asset_id}.npz"
-        await asyncio.to_thread(file.unlink, missing_ok=True)
+        await self._tools.indexes.remove(asset_id)
         await self._catalog.purge(asset_id)
         self._forget(asset_id)
 

@@ -11,6 +11,7 @@ from packager.index import Index
 from packager.inits import Inits
 from packager.ladder import Effort
 from packager.model import Presentation, Rendition
+from packager.original import WholeFile
 from packager.plan import AudioRung, Plan
 from packager.probe import probe
 from packager.process import Spawner
@@ -46,7 +47,9 @@ class Planned:
         store = MemoryStore()
         for first, last in spans:
             made = run.of(self.plan, self.index, names=[name], first=first, last=last, inits=self.inits)
-            await run.execute(made, source=self.path, store=store, spawner=self.spawner, sink=lambda _: None)
+            await run.execute(
+                made, original=WholeFile(self.path), store=store, spawner=self.spawner, sink=lambda _: None
+            )
         pictures = any(rung.name == name for rung in self.plan.video)
         count = self.plan.pictures if pictures else self.segments
         bodies = [await store.get(keys.segment(self.plan.generation, name, n)) for n in range(count)]
@@ -55,7 +58,8 @@ class Planned:
 
 async def planned(path: Path, spawner: Spawner) -> Planned:
     """Probe and plan a file, with the smallest effort."""
-    source, index = await probe(spawner, path)
+    probed = await probe(spawner, path)
+    source, index = probed.source, probed.index
     plan = ladder.plan(source, index, identity=path.name, encoder="test", effort=EFFORT)
     inits = await Inits(spawner).of(plan)
     return Planned(

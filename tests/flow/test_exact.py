@@ -15,6 +15,7 @@ from packager.errors import PackagingError
 from packager.inits import Inits
 from packager.ladder import Effort
 from packager.model import Grid, Kind
+from packager.original import WholeFile
 from packager.package import package
 from packager.probe import probe
 from packager.process import Spawner
@@ -107,7 +108,8 @@ async def test_frames_of_every_kind_are_exact(name, clips, spawner):
 @pytest.mark.parametrize("name", PICTURES)
 async def test_segments_made_alone_in_any_order_and_overlapping_are_the_same_frames(name, clips, spawner):
     clip, path = KINDS[name], clips.path(name)
-    source, index = await probe(spawner, path)
+    probed = await probe(spawner, path)
+    source, index = probed.source, probed.index
     plan = ladder.plan(source, index, identity=name, encoder="test", effort=EFFORT)
     digests = {rung: init.digest for rung, init in (await Inits(spawner).of(plan)).items()}
     rung = plan.video[-1]
@@ -119,10 +121,14 @@ async def test_segments_made_alone_in_any_order_and_overlapping_are_the_same_fra
     for begin, end, store in spans:
         made = run.of(plan, index, names=[rung.name], first=begin, last=end, inits=digests)
         try:
-            await run.execute(made, source=path, store=store, spawner=spawner, sink=lambda _: None)
+            await run.execute(
+                made, original=WholeFile(path), store=store, spawner=spawner, sink=lambda _: None
+            )
         except PackagingError:  # as the farm does: again, with an earlier seek
             again = replace(made, early=True)
-            await run.execute(again, source=path, store=store, spawner=spawner, sink=lambda _: None)
+            await run.execute(
+                again, original=WholeFile(path), store=store, spawner=spawner, sink=lambda _: None
+            )
     inits = await Inits(spawner).of(plan)
     for store in (alone, overlapping):
         bodies = [await store.get(keys.segment(plan.generation, rung.name, n)) for n in range(plan.pictures)]

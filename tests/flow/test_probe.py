@@ -14,8 +14,8 @@ import pytest_asyncio
 from packager.assembly import Assembly, Inspected
 from packager.errors import ChildFailed, NothingDecodable
 from packager.index import Index
-from packager.model import Colour, Scan
-from packager.probe import Probed, probe
+from packager.model import Colour, Scan, Source
+from packager.probe import probe
 from packager.process import Spawner
 from tests.media.clip import Library, run
 from tests.media.sources import KINDS
@@ -29,13 +29,20 @@ async def spawner() -> AsyncIterator[Spawner]:
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+Looked = tuple[Source, Index | None]
+
+
+async def look(spawner: Spawner, path: Path) -> Looked:
+    probed = await probe(spawner, path)
+    return probed.source, probed.index
+
 
 @pytest.fixture
 async def probed(spawner: Spawner, clips: Library):
-    async def look(name: str) -> Probed:
-        return await probe(spawner, clips.path(name))
+    async def named(name: str) -> Looked:
+        return await look(spawner, clips.path(name))
 
-    return look
+    return named
 
 
 @pytest.mark.parametrize("name", [name for name, clip in KINDS.items() if clip.timing])
@@ -143,7 +150,7 @@ async def test_all_keyframes_are_found_in_packets_as_in_tables(probed, spawner, 
     for suffix in (".mkv", ".ts"):
         other = tmp_path / f"copy{suffix}"
         run(["-i", str(clips.path("vfr_b")), "-map", "0:v", "-c", "copy", str(other)])
-        _, packets = await probe(spawner, other)
+        _, packets = await look(spawner, other)
         marks = [int(time) * packets.time_base for time in packets.keyframes - packets.times[0]]
         expected = [int(time) * table.time_base for time in table.keyframes]
         assert marks == pytest.approx(expected, abs=0.001)
@@ -158,7 +165,7 @@ async def test_fragmented(spawner, clips, tmp_path):
     path = tmp_path / "fragmented.mp4"
     flags = "frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets"
     run(["-i", str(clips.path("fps25")), "-c", "copy", "-movflags", flags, str(path)])
-    source, index = await probe(spawner, path)
+    source, index = await look(spawner, path)
     assert not source.indexed
     assert len(index.times) == 250
     assert len(index.keyframes) == 6
@@ -169,7 +176,7 @@ async def test_truncated(spawner, clips, tmp_path):
     run(["-i", str(clips.path("fps25")), "-c", "copy", "-movflags", "faststart", str(whole)])
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
-    source, index = await probe(spawner, cut)
+    source, index = await look(spawner, cut)
     assert 100 < len(index.times) < 200
     assert source.duration < 8
     assert f"{250 - len(index.times)} of 250 frames are missing" in source.warnings[0]
@@ -179,14 +186,14 @@ async def test_truncated_without_table(spawner, clips, tmp_path):
     path = tmp_path / "cut.mp4"
     path.write_bytes(clips.path("fps25").read_bytes()[:-2000])
     with pytest.raises(NothingDecodable, match="cut off"):
-        await probe(spawner, path)
+        await look(spawner, path)
 
 
 async def test_truncated_matroska_warns(spawner, clips, tmp_path):
     path = tmp_path / "cut.mkv"
     whole = clips.path("mkv").read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    source, index = await probe(spawner, path)
+    source, index = await look(spawner, path)
     assert 100 < len(index.times) < 200
     assert any("media end" in warning for warning in source.warnings)
 
@@ -197,7 +204,7 @@ async def test_cover_art_is_no_video(spawner, clips, tmp_path):
     path = tmp_path / "song.m4a"
     sources = ["-i", str(clips.path("audio_m4a")), "-i", str(cover)]
     run([*sources, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v:0", "attached_pic", str(path)])
-    source, index = await probe(spawner, path)
+    source, index = await look(spawner, path)
     assert source.video is None
     assert index is None
     assert len(source.audio) == 1
@@ -207,7 +214,7 @@ async def test_surplus_tracks_are_named(spawner, clips, tmp_path):
     path = tmp_path / "many.mkv"
     maps = ["-map", "0:v", "-map", "0:v", *["-map", "0:a"] * 9]
     run(["-i", str(clips.path("fps25")), *maps, "-c", "copy", str(path)])
-    source, _ = await probe(spawner, path)
+    source, _ = await look(spawner, path)
     assert len(source.audio) == 8
     assert any("2 video tracks" in warning for warning in source.warnings)
     assert any("of 9 audio tracks" in warning for warning in source.warnings)
@@ -217,7 +224,7 @@ async def test_sound_that_starts_minutes_later(spawner, clips, tmp_path):
     path = tmp_path / "late.mp4"
     late = ["-itsoffset", "600", "-i", str(clips.path("fps25"))]
     run(["-i", str(clips.path("fps25")), *late, "-map", "0:v", "-map", "1:a", "-c", "copy", str(path)])
-    source, _ = await probe(spawner, path)
+    source, _ = await look(spawner, path)
     assert source.audio[0].start == pytest.approx(600, abs=0.05)
 
 
@@ -225,7 +232,7 @@ async def test_sound_that_starts_minutes_later(spawner, clips, tmp_path):
 async def test_times_are_those_ffmpeg_gives(spawner, clips, tmp_path, options: list[str]):
     path = tmp_path / "other.mp4"
     run(["-i", str(clips.path("irregular")), "-map", "0:v", "-c", "copy", *options, str(path)])
-    _, index = await probe(spawner, path)
+    _, index = await look(spawner, path)
     with av.open(str(path)) as container:
         assert [frame.pts for frame in container.decode(video=0)] == index.times.tolist()
 
@@ -233,9 +240,11 @@ async def test_times_are_those_ffmpeg_gives(spawner, clips, tmp_path, options: l
 async def test_file_too_long_to_read(clips, tmp_path):
     """Past the deadline the index ends, and the header's word is taken for the rest."""
     path = clips.path("mkv")
-    state = Inspected(path=path, size=path.stat().st_size, head=path.read_bytes()[:100], deadline=0)
+    size = path.stat().st_size
+    state = Inspected(path=path, size=size, received=size, head=path.read_bytes()[:100], deadline=0)
     with av.open(str(path)) as container:
-        source, index = Assembly(state, container).source()
+        found = Assembly(state, container).source()
+    source, index = found.source, found.index
     assert not index.complete
     assert 50 < len(index.times) < 150
     assert source.duration == pytest.approx(10, abs=0.1)
@@ -244,4 +253,4 @@ async def test_file_too_long_to_read(clips, tmp_path):
 
 async def test_missing_file_is_no_verdict(spawner, tmp_path):
     with pytest.raises(ChildFailed, match="status 126"):
-        await probe(spawner, tmp_path / "absent.mp4")
+        await look(spawner, tmp_path / "absent.mp4")

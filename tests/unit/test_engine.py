@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from packager.engine import Group, Slots, Span, Urgency, Want, complete, decide
 
-PICTURES = Group(names=("720p", "360p", "intra"), segments=12)
-SOUND = Group(names=("audio-0",), segments=13, stride=15)
+PICTURES = Group(names=("720p", "360p", "intra"), segments=12, ready=12)
+SOUND = Group(names=("audio-0",), segments=13, ready=13, stride=15)
 GROUPS = (PICTURES, SOUND)
 NAMES = [(name, group.segments) for group in GROUPS for name in group.names]
 

@@ -14,6 +14,7 @@ from packager.errors import ChildFailed, SegmentMismatch, StoreFailed, StoreFull
 from packager.facts import SegmentStored
 from packager.inits import Init
 from packager.model import AudioTrack, Source
+from packager.original import WholeFile
 from packager.packaging import Abandoned, Packaging, TooManyWants, may_be_the_grid
 from packager.spawner import CANNOT_START
 from packager.store import MemoryStore
@@ -36,7 +37,7 @@ def packaging() -> Packaging:
     plan = ladder.plan(source, None, identity="x", encoder="e")
     inits = {rung.name: Init(body=b"", digest="", codecs="mp4a.40.2") for rung in plan.audio}
     return Packaging(
-        plan, None, inits=inits, source=Path("x"), store=MemoryStore(), sink=lambda _: None
+        plan, None, inits=inits, original=WholeFile(Path(__file__)), store=MemoryStore(), sink=lambda _: None
     )  # fmt: skip
 
 

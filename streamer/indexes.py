@@ -1,0 +1,65 @@
+"""What was learned of each source's frames: files beside the catalog, which can be made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from packager.blocking import blocking
+from packager.errors import PackagingError
+from packager.index import Index
+from packager.tables import Tables
+
+
+class Indexes:
+    """The frame index and the sample tables of assets, under `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open(self) -> None:
+        """Make the folder, and remove what interrupted writes have left."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.glob("*.tmp"):
+            left.unlink()
+
+    def tables_file(self, asset: str) -> Path:
+        """Return the file of an asset's sample tables; what is to become it is written beside."""
+        return self._folder / f"{asset}.tables"
+
+    async def keep(self, asset: str, index: Index) -> None:
+        """Keep an asset's frame index."""
+        await blocking(None, _write, self._index_file(asset), index.to_bytes())
+
+    async def index(self, asset: str) -> Index | None:
+        """Return an asset's frame index, None where it has to be made anew."""
+        try:
+            return Index.from_bytes(await asyncio.to_thread(self._index_file(asset).read_bytes))
+        except (OSError, PackagingError):
+            return None
+
+    async def tables(self, asset: str) -> Tables | None:
+        """Return an asset's sample tables, None where they have to be made anew."""
+        try:
+            return await asyncio.to_thread(Tables.open, self.tables_file(asset))
+        except PackagingError:
+            return None
+
+    async def remove(self, asset: str) -> None:
+        """Forget an asset."""
+        for file in (self._index_file(asset), self.tables_file(asset)):
+            await asyncio.to_thread(file.unlink, missing_ok=True)
+
+    def _index_file(self, asset: str) -> Path:
+        return self._folder / f"{asset}.npz"
+
+
+def _write(file: Path, body: bytes) -> None:
+    """Write a file whole: what a crash leaves behind has another name."""
+    written = file.with_suffix(".tmp")
+    with written.open("wb") as target:
+        target.write(body)
+        target.flush()
+        os.fsync(target.fileno())
+    written.replace(file)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.media.clip import Library
 from tests.media.sources import KINDS
+from tests.postgres import Postgres, running_postgres
 from tests.spawn import Child, Nursery
 
 
@@ -74,3 +75,18 @@ async def spawn() -> AsyncIterator[Callable[..., Awaitable[Child]]]:
         yield nursery.start
     finally:
         await nursery.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Return a PostgreSQL server that all tests of the session share."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """Return the URL of an empty database of the test's own."""
+    url = postgres.create()
+    yield url
+    postgres.drop(url)

@@ -21,6 +21,7 @@ from streamer.rows import (
     Caption,
     Clock,
     Failure,
+    Fill,
     Generation,
     Page,
     Rung,
@@ -28,6 +29,7 @@ from streamer.rows import (
     Told,
     failure_json,
     new_id,
+    seconds,
     show,
     wall_clock,
 )
@@ -55,6 +57,7 @@ class Catalog:
         upload_id: str | None = None,
         state: State = State.UPLOADING,
         received: int = 0,
+        fill: Fill = Fill.FULL,
     ) -> Asset:
         """Create an asset and its channel. `size` in bytes is None while it is not known."""
         now = self._clock()
@@ -72,6 +75,7 @@ class Catalog:
                     size=size,
                     received=received,
                     upload_id=upload_id,
+                    fill=str(fill),
                     warnings=[],
                 )
             )
@@ -133,6 +137,10 @@ class Catalog:
         """Give the asset another title."""
         return await self._change(asset, title=title, folded=title.casefold())
 
+    async def set_fill(self, asset: str, fill: Fill) -> Asset:
+        """Say whether all of the asset is made, or what is watched."""
+        return await self._change(asset, fill=str(fill))
+
     async def set_state(self, asset: str, state: State) -> Asset:
         """Set the state; a failure is forgotten unless the state is `failed`."""
         changes: dict[str, Any] = {"state": str(state)}
@@ -144,15 +152,15 @@ class Catalog:
         """Set the size in bytes, once it is known."""
         return await self._change(asset, size=size)
 
-    async def set_received(self, asset: str, received: int) -> None:
-        """Note how many bytes have been acknowledged, and hint so."""
+    async def set_received(self, asset: str, received: int, *, seekable: Fraction | None = None) -> None:
+        """Note how many bytes are kept and how many seconds of media they are, and hint so."""
         table = schema.asset
 
         async def work(transaction: Transaction) -> int | None:
             found = await transaction.execute(
                 update(table)
                 .where(table.c.id == asset, table.c.deleted_at.is_(None))
-                .values(received=received)
+                .values(received=received, seekable=None if seekable is None else str(seekable))
                 .returning(table.c.size)
             )
             row = found.one_or_none()
@@ -162,7 +170,7 @@ class Catalog:
             return size
 
         size = await self._database.write(work)
-        told = {"id": asset, "received": received, "size": size}
+        told = {"id": asset, "received": received, "size": size, "seekable": seconds(seekable)}
         self._channels.hint(ASSETS, Told.UPLOAD_PROGRESS, told, key=asset)
         self._channels.hint(of_asset(asset), Told.UPLOAD_PROGRESS, told)
 

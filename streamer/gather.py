@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer import schema
-from streamer.rows import Asset, Caption, Failure, Generation, Rung, State
+from streamer.rows import Asset, Caption, Failure, Fill, Generation, Rung, State
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -99,6 +99,7 @@ def _asset(
         size=row.size,
         received=row.received,
         duration=None if row.duration is None else Fraction(row.duration),
+        seekable=None if row.seekable is None else Fraction(row.seekable),
         upload_id=row.upload_id,
         generation=row.generation,
         source=row.source,
@@ -113,4 +114,5 @@ def _asset(
             for rung in rungs
         ),
         captions=tuple(captions),
+        fill=Fill(row.fill),
     )

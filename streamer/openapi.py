@@ -104,14 +104,17 @@ _ASSETS: Final[Json] = {
             "showAsset", "Show an asset.", _answers("200", "The asset.", _ref("Asset")), **_OPEN
         ),
         "patch": _operation(
-            "renameAsset",
-            "Change the title.",
+            "changeAsset",
+            "Change the title, or what of it is made.",
             _answers("200", "The asset.", _ref("Asset")),
             requestBody=_body(
                 {
                     "type": "object",
-                    "required": ["title"],
-                    "properties": {"title": {"type": "string", "minLength": 1, "maxLength": 500}},
+                    "minProperties": 1,
+                    "properties": {
+                        "title": {"type": "string", "minLength": 1, "maxLength": 500},
+                        "fill": {"enum": ["full", "watched"]},
+                    },
                 }
             ),
         ),
@@ -243,10 +246,19 @@ _SCHEMAS: Final[Json] = {
             "id": _TEXT,
             "title": _TEXT,
             "state": {"enum": ["uploading", "probing", "playable", "complete", "failed"]},
+            "fill": {"enum": ["full", "watched"], "description": "What of it is made."},
             "created": {"type": "string", "format": "date-time"},
             "duration": _or_null("number", description="Seconds; null while unknown."),
+            "seekable": _or_null(
+                "number",
+                description="Seconds from the start that can be played now: less than `duration` while bytes "
+                "of the file are missing; null until it can be watched.",
+            ),
             "size": _or_null("integer", description="Bytes; null while unknown."),
-            "received": {**_COUNT, "description": "Bytes that are kept."},
+            "received": {
+                **_COUNT,
+                "description": "Bytes that are kept; while `size` is null or more, the upload still runs.",
+            },
             "playback": {
                 "anyOf": [_record({"hls": _TEXT, "dash": _TEXT}), {"type": "null"}],
                 "description": "Null until it can be watched.",

@@ -40,6 +40,13 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+class Fill(StrEnum):
+    """What of an asset is made: all of it, or only what viewers ask for, within a quota."""
+
+    FULL = "full"
+    WATCHED = "watched"
+
+
 class RunState(StrEnum):
     """Where a Run stands."""
 
@@ -63,6 +70,7 @@ class Told(StrEnum):
     ASSET_CHANGED = "asset.changed"
     ASSET_DELETED = "asset.deleted"
     SEGMENT_STORED = "segment.stored"
+    SEGMENT_EVICTED = "segment.evicted"
     RUN_STARTED = "run.started"
     RUN_ENDED = "run.ended"
     UPLOAD_PROGRESS = "upload.progress"
@@ -115,7 +123,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """What a viewer asks for. Times are milliseconds since the epoch, `duration` seconds."""
+    """What a viewer asks for. Times are milliseconds since the epoch, `duration` seconds.
+
+    `seekable` is how many seconds from the start on are there while the source is on its way.
+    """
 
     id: str
     title: str
@@ -130,10 +141,17 @@ class Asset:
     source: Mapping[str, Any] | None
     warnings: tuple[str, ...]
     failure: Failure | None
+    seekable: Fraction | None = None
     poster: str | None = None
     storyboard: str | None = None
     rungs: tuple[Rung, ...] = ()
     captions: tuple[Caption, ...] = ()
+    fill: Fill = Fill.FULL
+
+    @property
+    def arriving(self) -> bool:
+        """Say whether bytes of the source are still missing."""
+        return self.size is None or self.received < self.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +222,10 @@ def show(asset: Asset, *, log: bool = True) -> dict[str, Any]:
         "id": asset.id,
         "title": asset.title,
         "state": str(asset.state),
+        "fill": str(asset.fill),
         "created": rfc3339(asset.created),
         "duration": seconds(asset.duration),
+        "seekable": seconds(_seekable(asset)) if watchable else None,
         "size": asset.size,
         "received": asset.received,
         "playback": {"hls": root + keys.MULTIVARIANT, "dash": root + keys.MPD} if watchable else None,
@@ -219,6 +239,10 @@ def show(asset: Asset, *, log: bool = True) -> dict[str, Any]:
         "warnings": list(asset.warnings),
         "failure": failure_json(asset.failure, log=log),
     }
+
+
+def _seekable(asset: Asset) -> Fraction | None:
+    return asset.seekable or Fraction(0) if asset.arriving else asset.duration
 
 
 def failure_json(failure: Failure | None, *, log: bool = True) -> dict[str, Any] | None:

@@ -39,12 +39,14 @@ asset = Table(
     Column("size", BigInteger),
     Column("received", BigInteger, nullable=False),
     Column("duration", Text),
+    Column("seekable", Text),  # media time up to which a growing source is there
     Column("upload_id", NAME),
     Column("generation", NAME),
     Column("source", JSON(none_as_null=True)),
     Column("warnings", JSON, nullable=False),
     Column("failure", JSON(none_as_null=True)),
     Column("deleted_at", BigInteger),
+    Column("fill", String(16), nullable=False, server_default="full"),
     Index(None, "created", "id"),
     Index(None, "state"),
     Index(None, "upload_id"),
@@ -96,6 +98,7 @@ segment = Table(
     Column("rendition", NAME, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("size", BigInteger, nullable=False),
+    Column("watched", BigInteger, nullable=False, server_default="0"),  # last asked for, where that counts
     ForeignKeyConstraint(
         ["asset", "generation"], ["generation.asset", "generation.name"], ondelete="CASCADE"
     ),

@@ -51,11 +51,11 @@ async def test_an_asset_from_upload_to_complete(back):
 async def test_received_is_kept_and_only_hinted(back):
     asset = await back.catalog.create_asset(title="Film", size=100)
     before = len(await _told(back))
-    await back.catalog.set_received(asset.id, 60)
+    await back.catalog.set_received(asset.id, 60, seekable=Fraction(5, 2))
     assert (await back.catalog.get(asset.id)).received == 60
     assert len(await _told(back)) == before
     assert [hint.data for hint in back.channels.hints("assets")] == [
-        {"id": asset.id, "received": 60, "size": 100}
+        {"id": asset.id, "received": 60, "size": 100, "seekable": 2.5}
     ]
 
 

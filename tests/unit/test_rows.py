@@ -35,8 +35,10 @@ def test_a_playable_asset_is_shown_with_all_its_addresses():
         "id": "abcdefghjkmn",
         "title": "Film",
         "state": "playable",
+        "fill": "full",
         "created": "2027-01-15T08:00:00.000Z",
         "duration": 20,
+        "seekable": 20,
         "size": 10,
         "received": 10,
         "playback": {"hls": "/v/abcdefghjkmn/main.m3u8", "dash": "/v/abcdefghjkmn/main.mpd"},
@@ -47,6 +49,14 @@ def test_a_playable_asset_is_shown_with_all_its_addresses():
         "warnings": ["cut"],
         "failure": None,
     }
+
+
+@pytest.mark.parametrize("size", [None, 30])
+def test_of_what_still_arrives_a_part_can_be_sought(size):
+    arriving = dataclasses.replace(ASSET, size=size, seekable=Fraction(7, 2))
+    assert (show(arriving)["seekable"], show(arriving)["duration"]) == (3.5, 20)
+    assert show(dataclasses.replace(arriving, seekable=None))["seekable"] == 0
+    assert show(dataclasses.replace(arriving, state=State.UPLOADING))["seekable"] is None
 
 
 @pytest.mark.parametrize("state", [State.UPLOADING, State.PROBING, State.FAILED])

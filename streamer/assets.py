@@ -17,7 +17,7 @@ from streamer.catalog import PAGE_MAX, Catalog
 from streamer.errors import InvalidRequest, WrongState
 from streamer.problems import Problem
 from streamer.replays import Answer, Replays, fingerprint
-from streamer.rows import Asset, Caption, State, show
+from streamer.rows import Asset, Caption, Fill, State, show
 from streamer.session import answer, json_body
 
 ROOT: Final = "/api/v1/assets"
@@ -39,6 +39,9 @@ class Works(Protocol):
 
     async def remove(self, asset_id: str) -> None:
         """Stop the Runs of an asset that has been deleted, and remove its media, then its rows."""
+
+    async def refill(self, asset_id: str, fill: Fill) -> None:
+        """Make all of an asset from now on, or only what viewers ask for."""
 
     async def captions_changed(self, asset_id: str) -> None:
         """Render the manifests anew."""
@@ -82,7 +85,7 @@ class Assets:
         return [
             web.get(ROOT, self.list, name="assets", allow_head=False),
             web.get(one, self.show, name="asset", allow_head=False),
-            web.patch(one, self.rename, name="asset"),
+            web.patch(one, self.change, name="asset"),
             web.delete(one, self.delete, name="asset"),
             web.post(f"{one}/retry", self.retry, name="asset-retry"),
             web.post(f"{one}/reencode", self.reencode, name="asset-reencode"),
@@ -103,12 +106,22 @@ class Assets:
         asset = await self._catalog.get(request.match_info["asset"])
         return answer(show(asset, log=request[principal_key].policy >= Policy.VIEWER))
 
-    async def rename(self, request: web.Request) -> web.Response:
-        """Change the title."""
-        title = (await json_body(request)).get("title")
-        if not isinstance(title, str):
-            raise InvalidRequest("`title` is missing.")
-        return answer(show(await self._catalog.rename(request.match_info["asset"], clean_title(title))))
+    async def change(self, request: web.Request) -> web.Response:
+        """Change the title, or what of the asset is made."""
+        asset = request.match_info["asset"]
+        wish = await json_body(request)
+        title, fill = wish.get("title"), wish.get("fill")
+        if title is None and fill is None:
+            raise InvalidRequest("`title` or `fill` is missing.")
+        if not isinstance(title, str | None):
+            raise InvalidRequest("`title` is a text.")
+        if fill not in {None, *Fill}:
+            raise InvalidRequest(f"`fill` is one of {', '.join(Fill)}.")
+        if title is not None:
+            await self._catalog.rename(asset, clean_title(title))
+        if fill is not None:
+            await self._works.refill(asset, Fill(fill))
+        return answer(show(await self._catalog.get(asset)))
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete the asset for everybody at once; its media goes after."""

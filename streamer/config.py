@@ -60,6 +60,15 @@ class Config(BaseSettings):
         "slower",
         "veryslow",
     ] = Field("veryfast", description="x264 preset of new plans: slower ones give smaller files.")
+    fill: Literal["full", "watched"] = Field(
+        "full",
+        description="What of a new asset is made: all of it, or only what viewers ask for.",
+    )
+    watched_quota_bytes: int = Field(
+        20 << 30,
+        ge=1 << 20,
+        description="Room for segments of assets filled as watched; the least recently asked for go first.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."
     )

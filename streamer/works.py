@@ -14,7 +14,7 @@ from cdn.policy import MANIFEST_LIFE
 from streamer.catalog import Catalog
 from streamer.errors import NoSuchAsset, WrongState
 from streamer.making import Making, Tools
-from streamer.rows import Clock, State, wall_clock
+from streamer.rows import Clock, Fill, State, wall_clock
 from streamer.uploads.errors import NoSuchUpload
 from streamer.uploads.inbox import Inbox
 
@@ -114,6 +114,14 @@ class Works:
         async with self._turn(asset_id):  # not around the rest: removing the upload waits for its writer
             await self._halt(asset_id)
         await self._purge(asset_id)
+
+    async def refill(self, asset_id: str, fill: Fill) -> None:
+        """Make all of an asset from now on, or only what viewers ask for."""
+        asset = await self._catalog.set_fill(asset_id, fill)
+        if fill is Fill.WATCHED and asset.state is State.COMPLETE:
+            await self._catalog.set_state(asset_id, State.PLAYABLE)
+        if fill is Fill.FULL and asset.state is State.PLAYABLE and self.making(asset_id) is None:
+            await self._begin(asset_id)
 
     async def captions_changed(self, asset_id: str) -> None:
         """Have the manifests rendered anew."""

@@ -38,11 +38,15 @@ _SURROUND = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """The dials of an encode that an operator may turn; frozen into the plan."""
+    """The dials of an encode that an operator may turn; frozen into the plan.
+
+    `copy` lets tracks of the source be rungs as they are.
+    """
 
     preset: str = "veryfast"
     crf: int = 23
     sides: tuple[int, ...] = STANDARD
+    copy: bool = True
 
 
 def plan(source: Source, index: Index | None, *, identity: str, encoder: str, effort: Effort | None = None,

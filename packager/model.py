@@ -54,7 +54,8 @@ class VideoTrack:
 
     `width` and `height` are coded pixels before rotation; `rotation` is clockwise degrees to show it upright.
     `start` and `end` are container time in seconds: first displayed frame, and the end of the last one.
-    `frame_rate` is nominal frames a second, `variable` tells that frame times do not follow it.
+    `frame_rate` is nominal frames a second, `variable` tells that frame times do not follow it. `obstacles`
+    say why its samples cannot be served as they are; None where the container has no table of them.
     """
 
     index: int
@@ -76,6 +77,7 @@ class VideoTrack:
     end: Fraction
     language: str = ""
     edit_list: bool = False
+    obstacles: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,8 @@ class AudioTrack:
     """One audio track of a source. `start` and `end` are container time in seconds.
 
     `first_frame` is the samples of its first decoded frame where the container's clock cannot place frames to
-    the sample (Matroska's milliseconds) and all later frames have one length; 0 elsewhere.
+    the sample (Matroska's milliseconds) and all later frames have one length; 0 elsewhere. `obstacles` as in
+    VideoTrack.
     """
 
     index: int
@@ -98,6 +101,7 @@ class AudioTrack:
     title: str = ""
     default: bool = False
     first_frame: int = 0
+    obstacles: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

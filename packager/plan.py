@@ -8,7 +8,18 @@ from fractions import Fraction
 
 from pydantic import TypeAdapter
 
+from packager import timeline
 from packager.model import Colour, Grid, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedRung:
+    """The source's video track as it is: the top rung, without a Run."""
+
+    name: str
+    track: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +38,11 @@ class VideoRung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioRung:
-    """One AAC-LC encode recipe. `track` is the source's stream index, `bitrate` bits a second."""
+    """One AAC-LC encode recipe. `track` is the source's stream index, `bitrate` bits a second.
+
+    Where it is `copied` the track is served as it is, without a Run, and `borders` are when the first access
+    unit of each segment begins and when the last one ends, in samples.
+    """
 
     name: str
     track: int
@@ -37,6 +52,8 @@ class AudioRung:
     language: str = ""
     title: str = ""
     default: bool = False
+    copied: bool = False
+    borders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +100,8 @@ class Plan:
     `borders` are ticks of `timescale` for the whole asset, `shown` those of the segments that have a picture:
     sound may go on behind the last frame, in the same segment or in more of them. Both grow at their ends
     until the plan has `ended`: a source that says nothing of what follows is on its way. `encoder` names the
-    build that made the inits: Runs go only where it is the same.
+    build that made the inits: Runs go only where it is the same. `copied` stands above all rungs of `video`;
+    `uncopied` says for people which tracks are encoded although they could have been rungs, and why.
     """
 
     source: Source
@@ -95,10 +113,12 @@ class Plan:
     borders: tuple[int, ...]
     picture: Picture | None = None
     shown: tuple[int, ...] = ()
+    copied: CopiedRung | None = None
     video: tuple[VideoRung, ...] = ()
     intra: VideoRung | None = None
     audio: tuple[AudioRung, ...] = ()
     text: tuple[TextRung, ...] = ()
+    uncopied: tuple[str, ...] = ()
     salt: str = ""
     ended: bool = True
 
@@ -106,6 +126,12 @@ class Plan:
     def pictures(self) -> int:
         """Return how many segments have a picture."""
         return max(0, len(self.shown) - 1)
+
+    def sound_borders(self, rung: AudioRung) -> tuple[int, ...]:
+        """Return the borders of a rung of sound in samples, nearest to the picture's."""
+        if rung.copied:
+            return rung.borders
+        return timeline.audio_borders(self.borders, timescale=self.timescale, rate=rung.sample_rate)
 
     @property
     def generation(self) -> str:
@@ -135,6 +161,8 @@ def _generation(plan: Plan) -> str:
         borders=(),
         shown=(),
         picture=picture,
+        audio=tuple(replace(rung, borders=()) for rung in plan.audio),
+        uncopied=(),
         ended=True,
     )
     return "g" + hashlib.sha256(_PLAN.dump_json(choices)).hexdigest()[:15]

@@ -55,13 +55,8 @@ def target_duration(plan: Plan) -> int:
     """Return TARGETDURATION: on the keyframe grid what it may ever be, else the longest segment."""
     if plan.picture is not None and plan.picture.grid is Grid.KEYFRAME:
         return timeline.LONGEST_SECONDS
-    rows = [(plan.borders, plan.timescale)] + [
-        (
-            timeline.audio_borders(plan.borders, timescale=plan.timescale, rate=rung.sample_rate),
-            rung.sample_rate,
-        )
-        for rung in plan.audio
-    ]
+    rows = [(plan.borders, plan.timescale)]
+    rows += [(plan.sound_borders(rung), rung.sample_rate) for rung in plan.audio]
     return timeline.target_duration([row[0] for row in rows], [row[1] for row in rows])
 
 
@@ -110,7 +105,7 @@ def _audio(
     codecs: Mapping[str, str],
     sizes: Mapping[str, Mapping[int, int]],
 ) -> Rendition:
-    borders = timeline.audio_borders(plan.borders, timescale=plan.timescale, rate=rung.sample_rate)
+    borders = plan.sound_borders(rung)
     peak, average = measured(sizes.get(rung.name, {}), borders, timescale=rung.sample_rate, target=target)
     return Rendition(
         name=rung.name,

@@ -146,7 +146,7 @@ def of(
 
 def _of_sound(bare: Run, plan: Plan, rung: AudioRung) -> Run:
     track = next(track for track in plan.source.audio if track.index == rung.track)
-    borders = timeline.audio_borders(plan.borders, timescale=plan.timescale, rate=rung.sample_rate)
+    borders = plan.sound_borders(rung)
     return replace(
         bare,
         timescale=rung.sample_rate,

@@ -168,14 +168,19 @@ def source_times(index: Index, picture: Picture, borders: Sequence[int]) -> tupl
     return tuple(tuple(int(time) for time in times[a:b]) for a, b in pairwise(marks))
 
 
-async def execute(run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink) -> float:
+async def execute(
+    run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink, nice: int = 0
+) -> float:
     """Make the Run's segments, each verified, then stored, then reported. Return the CPU seconds used.
 
+    `nice` is how far its encoder gives way to others on this machine, 0 to 19.
     Raise a PackagingError where it cannot be done; what was stored before stays. Cancelling it ends ffmpeg.
     """
     sink(RunStarted(run=run.id, renditions=run.names, first=run.first, last=run.last))
     try:
-        used = await _execute(run, original=original, store=store, spawner=spawner, sink=sink)
+        used = await _execute(
+            run, original=original, store=store, spawner=spawner, sink=sink, limits=_limits(run, nice)
+        )
     except PackagingError as error:
         sink(RunEnded(run=run.id, failure=error.message))
         raise
@@ -186,10 +191,12 @@ async def execute(run: Run, *, original: Original, store: Store, spawner: Spawne
     return used
 
 
-async def _execute(run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink) -> float:
+async def _execute(
+    run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink, limits: Limits
+) -> float:
     argv, drop = _argv(run, original.path, spawner.ffmpeg)
     command = Command(
-        argv=argv, outputs=len(run.names), limits=_limits(run), readable=(original.path,), progress=True
+        argv=argv, outputs=len(run.names), limits=limits, readable=(original.path,), progress=True
     )
     async with await spawner.start(command) as child:
         following = asyncio.create_task(_follow(child, run, sink))
@@ -253,17 +260,19 @@ def _argv(run: Run, source: Path, program: Path) -> tuple[tuple[str, ...], int]:
     return recipe.audio(program, opened, run.audio, moved=moved, first=first, last=last)
 
 
-def _limits(run: Run) -> Limits:
+def _limits(run: Run, nice: int) -> Limits:
     """Return what an encode may use: memory follows from its pixels and rungs, time from its length."""
     seconds = int(Fraction(run.borders[-1] - run.borders[0], run.timescale)) + 1
     if run.picture is None:
-        return Limits(memory=2 * _GIB, cpu_seconds=120 + 2 * seconds, wall_seconds=300 + 8 * seconds)
+        return Limits(
+            memory=2 * _GIB, cpu_seconds=120 + 2 * seconds, wall_seconds=300 + 8 * seconds, nice=nice
+        )
     pixels = sum(rung.width * rung.height for rung in run.rungs)
     # x264 holds about 60 lookahead and reference frames of 1.5 bytes a pixel, the decoder and filters as many
     # again of the source's, which is no smaller than the top rung; threads have arenas of 64 MiB.
     threads = sum(rung.threads for rung in run.rungs)
     memory = 3 * _GIB + pixels * 400 + threads * (64 << 20)
-    return Limits(memory=memory, cpu_seconds=300 + 200 * seconds, wall_seconds=900 + 400 * seconds, nice=5)
+    return Limits(memory=memory, cpu_seconds=300 + 200 * seconds, wall_seconds=900 + 400 * seconds, nice=nice)
 
 
 async def _follow(child: Child, run: Run, sink: Sink) -> None:

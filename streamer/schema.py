@@ -83,11 +83,26 @@ run = Table(
     Column("started", BigInteger),
     Column("ended", BigInteger),
     Column("failure", Text),
+    Column("error", JSON(none_as_null=True)),  # code, status and evidence of the failure, for the planner
+    Column("lost", Integer, nullable=False, server_default="0"),  # times its worker went away with it
     ForeignKeyConstraint(
         ["asset", "generation"], ["generation.asset", "generation.name"], ondelete="CASCADE"
     ),
     Index(None, "asset", "generation", "state"),
     Index(None, "state", "urgency", "created"),
+)
+
+worker = Table(  # processes that execute Runs; one not seen for ten seconds has lost what it had
+    "worker",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("slots", Integer, nullable=False),
+    Column("urgent", Integer, nullable=False),  # slots beyond, for what a viewer waits for
+    Column("encoder", Text, nullable=False),  # the build of its FFmpeg; it takes only Runs planned for it
+    Column("version", Text, nullable=False),
+    Column("state", String(16), nullable=False),  # working, draining, stopped
+    Column("started", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
 )
 
 segment = Table(

@@ -115,7 +115,7 @@ class Assets:
             raise InvalidRequest("`title` or `fill` is missing.")
         if not isinstance(title, str | None):
             raise InvalidRequest("`title` is a text.")
-        if fill not in {None, *Fill}:
+        if fill is not None and fill not in list(Fill):
             raise InvalidRequest(f"`fill` is one of {', '.join(Fill)}.")
         if title is not None:
             await self._catalog.rename(asset, clean_title(title))

@@ -23,7 +23,7 @@ from streamer.metrics import Metrics
 from streamer.openapi import OpenApi
 from streamer.problems import problem_middleware
 from streamer.replays import Replays
-from streamer.rows import Asset, Rung
+from streamer.rows import Asset, Fill, Rung
 from streamer.session import Session
 from streamer.snapshots import Snapshots
 from streamer.tokens import Tokens
@@ -55,6 +55,9 @@ class Wishes:
 
     async def remove(self, asset_id: str) -> None:
         self.heard.append(("remove", asset_id))
+
+    async def refill(self, asset_id: str, fill: Fill) -> None:
+        self.heard.append((f"fill {fill}", asset_id))
 
     async def captions_changed(self, asset_id: str) -> None:
         self.heard.append(("captions", asset_id))

@@ -63,8 +63,9 @@ async def test_list_show_rename_delete(back, client, serving):
     assert [rung["name"] for rung in shown["rungs"]] == ["v360", "a1"]
     renamed = await client.patch(url, json={"title": "  A\n new\x00 title\u2028 "})
     assert (await renamed.json())["title"] == "A new title"
+    assert (await client.patch(url, json={"fill": "watched"})).status == 200
     assert (await client.delete(url)).status == 204
-    assert serving.works.heard == [("remove", asset.id)]
+    assert serving.works.heard == [("fill watched", asset.id), ("remove", asset.id)]
     await _problem(await client.get(url), 404, "no-such-asset")
     await _problem(await client.delete(url), 404, "no-such-asset")
 
@@ -84,6 +85,9 @@ async def test_list_show_rename_delete(back, client, serving):
         ("PATCH /api/v1/assets/{id}", b"[" * 60_000, (400, "invalid-request")),
         ("PATCH /api/v1/assets/{id}", b" " * 70_000, (400, "invalid-request")),
         ("PATCH /api/v1/assets/{id}", b'{"title": 1}', (400, "invalid-request")),
+        ("PATCH /api/v1/assets/{id}", b"{}", (400, "invalid-request")),
+        ("PATCH /api/v1/assets/{id}", b'{"fill": "half"}', (400, "invalid-request")),
+        ("PATCH /api/v1/assets/{id}", b'{"fill": ["full"]}', (400, "invalid-request")),
         ("PATCH /api/v1/assets/{id}", b'{"title": " \\u0000 "}', (400, "invalid-request")),
         ("PATCH /api/v1/assets/{id}", json.dumps({"title": "x" * 501}).encode(), (400, "invalid-request")),
         ("POST /api/v1/assets/{id}/retry", None, (409, "wrong-state")),

@@ -35,7 +35,9 @@ def _minute(path: Path, *, gop: int = 48, size: str = "640x360", options: tuple[
     _ffmpeg("-f", "lavfi", "-i", picture, *_SOUND, "-t", 60, *x264, *grid, *_AAC, *options, path)
 
 
-def _looped(minutes: int) -> Callable[[Path], None]:
+def looped(minutes: int) -> Callable[[Path], None]:
+    """Return what makes so many minutes of cheap pictures and sound."""
+
     def make(path: Path) -> None:
         minute = path.with_name("minute.mp4")
         if not minute.exists():
@@ -68,7 +70,7 @@ def _rotated(path: Path) -> None:
     _ffmpeg("-display_rotation", 90, "-i", minute, "-c", "copy", path)
 
 
-_LONG = {"10 min": _looped(10), "1 h": _looped(60), "4 h": _looped(240)}
+_LONG = {"10 min": looped(10), "1 h": looped(60), "4 h": looped(240)}
 _ODD: dict[str, tuple[str, Callable[[Path], None]]] = {
     "TS": (".ts", _ts),
     "VFR": (".mp4", _vfr),

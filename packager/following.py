@@ -2,16 +2,15 @@
 
 How one is driven, from its first bytes to its last:
 
-    match following.followed(head):                  # the first bytes of the upload; None asks for more
-        case "": wait for the whole file and probe it
+    followed(head)                  # by the first bytes; None asks for more, "": wait until it is whole
     async with Following(spawner, original, into=tables_file, size=declared) as following:
         while (seen := await following.more()) is not None:
-            if plan is None:
-                plan = ladder.plan(seen.source, seen.index, …, ended=seen.ended)     # None: too early
-            else:
-                plan = ladder.grown(plan, seen.source, seen.index, ended=seen.ended) # None: plan anew,
-                                                                                     # allow_keyframe_grid=False
-            packaging.grow(plan, seen.index, seen.tables)
+            source, index = seen.source, seen.index
+            if plan is None:        # settled: None while there is no segment that cannot change any more
+                plan = growing.settled(ladder.plan(source, index, …), source, index, ended=seen.ended)
+            else:                   # grown: None where the keyframe grid breaks: begin again with `settled`
+                plan = growing.grown(plan, source, index, ended=seen.ended)   # allow_keyframe_grid=False
+            packaging.grow(plan, index, seen.tables)
 
 The last answer has `ended`; after it comes None. Unfollowable means: wait until it is whole, then probe it.
 """
@@ -51,7 +50,7 @@ class Followed:
 
 
 def followed(head: bytes) -> str | None:
-    """Return FFmpeg's name of the container that the first bytes of a source begin, "" where it has to be whole.
+    """Return FFmpeg's name of the container by a source's first bytes, "" where it has to be whole.
 
     None asks for more bytes: the moov of an MP4 says whether it is fragmented.
     """

@@ -131,7 +131,9 @@ class Plan:
         """Return the borders of a rung of sound in samples, nearest to the picture's."""
         if rung.copied:
             return rung.borders
-        return timeline.audio_borders(self.borders, timescale=self.timescale, rate=rung.sample_rate)
+        return timeline.audio_borders(
+            self.borders, timescale=self.timescale, rate=rung.sample_rate, ended=self.ended
+        )
 
     @property
     def generation(self) -> str:
@@ -156,7 +158,7 @@ def _generation(plan: Plan) -> str:
     picture = plan.picture and replace(plan.picture, frames=0, reasons=())
     choices = replace(
         plan,
-        source=replace(plan.source, duration=Fraction(0), warnings=()),
+        source=_endless(plan.source),
         duration=Fraction(0),
         borders=(),
         shown=(),
@@ -166,3 +168,16 @@ def _generation(plan: Plan) -> str:
         ended=True,
     )
     return "g" + hashlib.sha256(_PLAN.dump_json(choices)).hexdigest()[:15]
+
+
+def _endless(source: Source) -> Source:
+    """Return a source without all that grows while it arrives."""
+    never = Fraction(0)
+    return replace(
+        source,
+        size=0,
+        duration=never,
+        warnings=(),
+        video=source.video and replace(source.video, end=never),
+        audio=tuple(replace(track, end=never) for track in source.audio),
+    )

@@ -50,6 +50,27 @@ def _next_border(marks: Sequence[int], border: int, *, timescale: int) -> int:
     return marks[bisect_right(marks, border + LONGEST_SECONDS * timescale) - 1]
 
 
+def settled_borders(keyframes: Sequence[int], *, known: int, timescale: int) -> tuple[int, ...] | None:
+    """Return those of `keyframe_borders` that nothing behind `known` can move, while the end is unknown.
+
+    Every frame before `known` has come. None where keyframes are too far apart by now.
+    """
+    marks = [mark for mark in keyframes if mark <= known]
+    longest = LONGEST_SECONDS * timescale
+    if not marks or any(b - a > longest for a, b in pairwise([*marks, max(known, marks[-1])])):
+        return None
+    borders = [marks[0]]
+    while borders[-1] != marks[-1]:
+        following = _next_border(marks, borders[-1], timescale=timescale)
+        target = borders[-1] + SEGMENT_SECONDS * timescale
+        near = following - borders[-1] >= SEGMENT_SECONDS * timescale // 2
+        # As good a mark, or the end, may still come just as far behind the target as this one is before it.
+        if following < target and known < (2 * target - following if near else borders[-1] + longest):
+            break
+        borders.append(following)
+    return tuple(borders)
+
+
 def frame_ticks(rate: Fraction) -> tuple[int, int]:
     """Return (timescale, ticks of one frame) that hold a rate exactly, a thousand ticks to the frame."""
     scale = 1000 if rate.denominator == 1 or rate.numerator < 1000 else 1
@@ -90,11 +111,17 @@ def _with_tail(borders: list[int], end: int, timescale: int) -> list[int]:
     return [*borders, end]
 
 
-def audio_borders(borders: Sequence[int], *, timescale: int, rate: int) -> tuple[int, ...]:
-    """Return the borders moved to the nearest access unit, in samples: at most 512 samples off each."""
-    units = [
-        (2 * border * rate + timescale * AAC_FRAME) // (2 * timescale * AAC_FRAME) for border in borders[:-1]
-    ]
+def audio_borders(
+    borders: Sequence[int], *, timescale: int, rate: int, ended: bool = True
+) -> tuple[int, ...]:
+    """Return the borders moved to the nearest access unit, in samples: at most 512 samples off each.
+
+    The last one is moved behind, so that nothing is cut off, unless more are to come.
+    """
+    units = [(2 * border * rate + timescale * AAC_FRAME) // (2 * timescale * AAC_FRAME) for border in borders]
+    if not ended:
+        return tuple(unit * AAC_FRAME for unit in units)
+    units.pop()
     last = -(-borders[-1] * rate // (timescale * AAC_FRAME))
     return tuple(unit * AAC_FRAME for unit in (*units, max(last, units[-1] + 1)))
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from sqlalchemy import CursorResult, Executable, create_engine, event
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import CursorResult, Executable
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from streamer.errors import CatalogFull, CatalogUnwritable
+from streamer.errors import CatalogAway
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +23,8 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 _WAITING = 1024  # writes that may wait before callers are held back
 _GROUP = 64  # writes in one commit
-_BUSY_MS = 10_000
+_PATIENCE_SECONDS = 30.0  # how long a database that is away is waited for
+_PAUSE_SECONDS = 0.1
 
 
 class Transaction:
@@ -56,6 +55,30 @@ class Transaction:
 Work = Callable[[Transaction], Awaitable[T]]
 
 
+class Backing(Protocol):
+    """The kind of database behind: streamer.sqlite or streamer.postgresql."""
+
+    @property
+    def readers(self) -> AsyncEngine:
+        """Connections that see one state of the database for as long as their transaction lasts."""
+
+    @property
+    def writers(self) -> AsyncEngine:
+        """The writer's connection."""
+
+    async def began(self, connection: AsyncConnection, mark: int) -> None:
+        """Make the writer's transaction, which has just begun, the only one, and leave a mark in it."""
+
+    async def committed(self, connection: AsyncConnection, mark: int) -> bool:
+        """Say whether the transaction with the mark was committed, after a connection was lost."""
+
+    def passing(self, error: Exception) -> bool:
+        """Say whether an error comes from the database being away, so that trying again may help."""
+
+    def told(self, error: Exception) -> Exception:
+        """Return the error to tell the caller of a write."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Job:
     work: Work[Any]
@@ -65,26 +88,35 @@ class _Job:
 
 
 class Database:
-    """The catalog's database. Every write is one transaction; writes that wait together share one commit."""
+    """The catalog's database. Every write is one transaction; writes that wait together share one commit.
 
-    def __init__(self, *, readers: AsyncEngine, writers: AsyncEngine) -> None:
-        """Take the engines; use `open`."""
-        self._readers = readers
-        self._writers = writers
+    Writes are one after the other, over all servers of a database on PostgreSQL too: the order in which they
+    are committed is the order in which they were executed.
+    """
+
+    def __init__(self, backing: Backing) -> None:
+        """Take the kind of database; use `open`."""
+        self._backing = backing
         self._jobs: asyncio.Queue[_Job | None] = asyncio.Queue(_WAITING)
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
+        self._marks = itertools.count(1)
+        self._away_since: float | None = None
 
     @classmethod
-    async def open(cls, file: Path) -> Database:
-        """Create or migrate the SQLite file, whose folder is made, and start the writer."""
-        await asyncio.get_running_loop().run_in_executor(None, _migrate, file)
-        database = cls(
-            readers=_engine(file, begin="BEGIN", pool=4),
-            writers=_engine(file, begin="BEGIN IMMEDIATE", pool=1),
-        )
+    async def open(cls, place: Path | str) -> Database:
+        """Create or migrate the SQLite file, whose folder is made, or the database of a PostgreSQL URL.
+
+        Raise ConfigError for a URL that cannot be used, CatalogAway where nobody answers.
+        """
+        database = cls(await _backing(place))
         database._writer = asyncio.create_task(database._write_forever(), name="catalog writer")
         return database
+
+    @property
+    def shared(self) -> bool:
+        """Say whether other servers may be at work on this database."""
+        return self._backing.writers.dialect.name == "postgresql"
 
     async def close(self) -> None:
         """Finish what was accepted, and close. Later writes are refused."""
@@ -94,19 +126,26 @@ class Database:
         await self._jobs.put(None)
         if self._writer is not None:
             await self._writer
-        await self._readers.dispose()
-        await self._writers.dispose()
+        await self._backing.readers.dispose()
+        await self._backing.writers.dispose()
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection whose reads all see one state of the database."""
-        async with self._readers.connect() as connection, connection.begin():
-            yield connection
+        """Give a connection whose reads all see one state of the database. Raise CatalogAway."""
+        async with contextlib.AsyncExitStack() as stack:
+            connection = await self._connected(stack)
+            try:
+                async with connection.begin():
+                    yield connection
+            except Exception as error:
+                if self._backing.passing(error):
+                    raise CatalogAway("The catalog's database went away; try again in a moment.") from error
+                raise
 
     async def write(self, work: Work[T]) -> T:
         """Run the work in a transaction and return its result once it is durable.
 
-        Raise CatalogFull, CatalogUnwritable.
+        Raise CatalogFull, CatalogUnwritable, CatalogAway.
 
         The work may be run a second time, after a rollback, so it must change nothing but the database.
         Cancelling the caller never tears a transaction: it is either not begun or completed.
@@ -117,31 +156,62 @@ class Database:
         await self._jobs.put(job)
         return cast("T", await job.done)
 
+    async def _connected(self, stack: contextlib.AsyncExitStack) -> AsyncConnection:
+        while True:
+            try:
+                connection = await stack.enter_async_context(self._backing.readers.connect())
+            except Exception as error:  # noqa: BLE001 - raised again by what follows unless it may pass
+                await self._wait_for(error)
+            else:
+                self._away_since = None
+                return connection
+
+    async def _wait_for(self, error: Exception) -> None:
+        """Pause where the error may pass; raise it where not, CatalogAway where it has lasted too long."""
+        if not self._backing.passing(error):
+            raise error
+        now = asyncio.get_running_loop().time()
+        if self._away_since is None:
+            self._away_since = now
+        if now - self._away_since > _PATIENCE_SECONDS:
+            raise CatalogAway("The catalog's database cannot be reached.") from error
+        await asyncio.sleep(_PAUSE_SECONDS)
+
     async def _write_forever(self) -> None:
-        async with self._writers.connect() as connection:
+        async with contextlib.AsyncExitStack() as stack:
+            connection: AsyncConnection | None = None
             while (job := await self._jobs.get()) is not None:
-                group = [job]
-                last = False
-                while len(group) < _GROUP and not self._jobs.empty():
-                    following = self._jobs.get_nowait()
-                    if following is None:
-                        last = True
-                        break
-                    group.append(following)
-                await self._commit(connection, group)
+                group, last = self._group(job)
+                try:
+                    connection = connection or await stack.enter_async_context(
+                        self._backing.writers.connect()
+                    )
+                except Exception as error:  # noqa: BLE001 - it belongs to the callers, who get it
+                    for one in group:
+                        _refuse(one, self._backing.told(error))
+                else:
+                    await self._commit(connection, group)
                 if last:
                     return
+
+    def _group(self, job: _Job) -> tuple[list[_Job], bool]:
+        """Return the writes that wait by now, and whether they are the last ones."""
+        group = [job]
+        while len(group) < _GROUP and not self._jobs.empty():
+            following = self._jobs.get_nowait()
+            if following is None:
+                return group, True
+            group.append(following)
+        return group, False
 
     async def _commit(self, connection: AsyncConnection, group: list[_Job]) -> None:
         alive = [job for job in group if not job.done.done()]
         try:
-            async with connection.begin():
-                for job in alive:
-                    job.transaction = Transaction(connection)
-                    job.result = await job.work(job.transaction)
+            await self._transact(connection, alive)
         except Exception as error:  # noqa: BLE001 - it belongs to the callers, who get it
-            if len(alive) == 1:
-                _refuse(alive[0], error)
+            if len(alive) == 1 or isinstance(error, CatalogAway):
+                for job in alive:
+                    _refuse(job, self._backing.told(error))
                 return
             # One of them failed and took the others along: each gets a transaction of its own. That is
             # cheaper than a savepoint around every write for the sake of the few that fail.
@@ -154,51 +224,36 @@ class Database:
             if not job.done.done():
                 job.done.set_result(job.result)
 
+    async def _transact(self, connection: AsyncConnection, group: list[_Job]) -> None:
+        """Run the group in one transaction, again where the database was away, and exactly once."""
+        doubtful = 0
+        while True:
+            try:
+                # A connection that is lost at the commit does not tell whether that was done.
+                if doubtful and await self._backing.committed(connection, doubtful):
+                    break
+                doubtful = next(self._marks)
+                async with connection.begin():
+                    await self._backing.began(connection, doubtful)
+                    for job in group:
+                        job.transaction = Transaction(connection)
+                        job.result = await job.work(job.transaction)
+                break
+            except Exception as error:  # noqa: BLE001 - raised again by what follows unless it may pass
+                await self._wait_for(error)
+        self._away_since = None
+
+
+async def _backing(place: Path | str) -> Backing:
+    if isinstance(place, Path):
+        from streamer import sqlite  # noqa: PLC0415 - only the kind in use is imported
+
+        return await sqlite.open_file(place)
+    from streamer import postgresql  # noqa: PLC0415 - its driver is an extra
+
+    return await postgresql.open_url(place)
+
 
 def _refuse(job: _Job, error: Exception) -> None:
-    if job.done.done():
-        return
-    if isinstance(error, OperationalError) and "full" in str(error.orig):
-        error = CatalogFull("The disk of the catalog is full; nothing was changed.")
-    elif isinstance(error, OperationalError) and "disk I/O" in str(error.orig):
-        error = CatalogUnwritable("The disk of the catalog cannot be written; nothing was changed.")
-    job.done.set_exception(error)
-
-
-def _engine(file: Path, *, begin: str, pool: int) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{file}", pool_size=pool, max_overflow=0)
-
-    def connected(raw: Any, _record: Any) -> None:
-        # The driver's own transaction handling would begin late and never immediate.
-        raw.isolation_level = None
-        cursor = raw.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={_BUSY_MS}",
-            "temp_store=MEMORY",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    def began(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-    event.listen(engine.sync_engine, "connect", connected)
-    event.listen(engine.sync_engine, "begin", began)
-    return engine
-
-
-def _migrate(file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{file}")
-    settings = AlembicConfig()
-    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    settings.set_main_option("path_separator", "os")
-    try:
-        with engine.begin() as connection:
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
-    finally:
-        engine.dispose()
+    if not job.done.done():
+        job.done.set_exception(error)

@@ -62,6 +62,10 @@ class CatalogUnwritable(ServerError):
     """The catalog's disk fails; nothing of the change was kept."""
 
 
+class CatalogAway(ServerError):
+    """The catalog's database cannot be reached; what was being changed was not."""
+
+
 class FellBehind(ServerError):
     """A subscriber is further behind than the channel's log reaches; it has to come back for a snapshot."""
 

@@ -87,6 +87,9 @@ TABLE: dict[type[Exception], Entry] = {
     errors.CatalogUnwritable: Entry(
         status=503, slug="catalog-unwritable", title="The catalog's disk cannot be written"
     ),
+    errors.CatalogAway: Entry(
+        status=503, slug="catalog-away", title="The catalog's database cannot be reached"
+    ),
     errors.Unauthenticated: Entry(status=401, slug="unauthenticated", title="A token is needed"),
     errors.Forbidden: Entry(status=403, slug="forbidden", title="Not allowed"),
     errors.IdempotencyMismatch: Entry(

@@ -46,6 +46,9 @@ asset = Table(
     Column("warnings", JSON, nullable=False),
     Column("failure", JSON(none_as_null=True)),
     Column("deleted_at", BigInteger),
+    Column("maker", NAME),  # the server that makes it, for as long as its lease holds
+    Column("maker_until", BigInteger, nullable=False, server_default="0"),
+    Column("asked", NAME),  # what its maker is to do, asked of another server
     Column("fill", String(16), nullable=False, server_default="full"),
     Index(None, "created", "id"),
     Index(None, "state"),
@@ -169,4 +172,23 @@ idempotency = Table(
     Column("status", Integer, nullable=False),
     Column("body", JSON, nullable=False),
     Column("created", BigInteger, nullable=False),
+)
+
+want = Table(  # missing segments that viewers of other servers wait for, each with a lease
+    "want",
+    metadata,
+    Column("asset", NAME, ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("generation", NAME, primary_key=True),
+    Column("rendition", NAME, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("node", NAME, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
+
+writer = Table(  # the mark of each server's last commit, by which it tells whether that was done
+    "writer",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("mark", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),  # seconds since the epoch
 )

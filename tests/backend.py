@@ -97,10 +97,12 @@ class Backend:
 
 
 @asynccontextmanager
-async def backend(folder: Path, name: str = "catalog.db") -> AsyncIterator[Backend]:
-    """Open the database in the folder, and close it."""
+async def backend(
+    folder: Path, name: str = "catalog.db", *, url: str | None = None
+) -> AsyncIterator[Backend]:
+    """Open the database in the folder, or that of the URL, and close it."""
     clock = Ticking()
-    database = await Database.open(folder / name)
+    database = await Database.open(url or folder / name)
     channels = Channels(database, clock=clock)
     catalog = Catalog(database, channels, clock=clock)
     await catalog.open_library()

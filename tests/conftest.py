@@ -90,3 +90,18 @@ def database_url(postgres: Postgres) -> Iterator[str]:
     url = postgres.create()
     yield url
     postgres.drop(url)
+
+
+@pytest.fixture
+def catalog_url(postgres: Postgres) -> str:
+    """Return the URL of a catalog that is empty; only one test at a time has it."""
+    return postgres.emptied()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_url(request: pytest.FixtureRequest) -> str | None:
+    """Return None for a catalog on SQLite, then the URL of one on PostgreSQL: the test runs on both."""
+    if request.param == "sqlite":
+        return None
+    url: str = request.getfixturevalue("catalog_url")
+    return url

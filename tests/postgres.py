@@ -29,6 +29,15 @@ _SETTINGS = {
     "wal_level": "minimal",
 }
 
+_EMPTY = """
+DO $$ DECLARE name text; BEGIN
+    SET LOCAL session_replication_role = replica;  -- in any order
+    FOR name IN SELECT tablename FROM pg_tables
+        WHERE schemaname = 'streamer' AND tablename <> 'alembic_version'
+    LOOP EXECUTE format('DELETE FROM streamer.%I', name); END LOOP;
+END $$
+"""
+
 
 def need_postgres() -> Path:
     """Return the folder of the newest PostgreSQL's programs; skip without one, or fail under CI=true."""
@@ -58,6 +67,7 @@ class Postgres:
         self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count()
+        self._shared: str | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -134,6 +144,17 @@ class Postgres:
         self._sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
+    def emptied(self) -> str:
+        """Return the URL of the catalog that tests take turns with, without what the last one has left.
+
+        Emptying tables takes a tenth of the time that a database of one's own does. The tables are there from
+        the second time on.
+        """
+        if self._shared is None:
+            self._shared = self.create()
+        self._sql(_EMPTY, name=self._shared.rpartition("/")[2])
+        return self._shared
+
     def drop(self, url: str) -> None:
         """Delete a database, whoever is still connected to it."""
         name = url.rpartition("/")[2]
@@ -155,10 +176,10 @@ class Postgres:
             [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
         ).returncode
 
-    def _sql(self, statement: str) -> None:
+    def _sql(self, statement: str, *, name: str = "postgres") -> None:
         import psycopg  # noqa: PLC0415 - only these tests need it
 
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.url(name), autocommit=True) as connection:
             connection.execute(statement.encode())
 
 

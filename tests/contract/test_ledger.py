@@ -15,9 +15,9 @@ from streamer.rows import NewRun, RunState, Urgency
 from tests.backend import backend
 
 
-@pytest.fixture(params=["sqlite"])
-async def back(request, tmp_path):
-    async with backend(tmp_path) as opened:
+@pytest.fixture
+async def back(either_url, tmp_path):
+    async with backend(tmp_path, url=either_url) as opened:
         yield opened
 
 

@@ -59,13 +59,13 @@ async def test_received_is_kept_and_only_hinted(back):
     ]
 
 
-async def test_everything_survives_a_restart(tmp_path):
-    async with backend(tmp_path) as first:
+async def test_everything_survives_a_restart(tmp_path, either_url):
+    async with backend(tmp_path, url=either_url) as first:
         asset = await first.planned(title="Größe")
         await first.catalog.put_caption(asset.id, Caption(language="en", label="English", key="c/x"))
         await first.catalog.warn(asset.id, "a track was left out")
         before = await first.catalog.get(asset.id)
-    async with backend(tmp_path) as second:
+    async with backend(tmp_path, url=either_url) as second:
         assert await second.catalog.get(asset.id) == before
         assert before.warnings == ("a track was left out",)
 

@@ -102,7 +102,7 @@ def check(plans, whole):
 
 
 @settings(max_examples=200)
-@given(arrivals(150))
+@given(arrivals(110))
 def test_a_plan_on_the_keyframe_grid_grows_into_that_of_the_whole_file(drawn):
     keys, steps, start = drawn
     plans = list(grow(steps, keys, start=start))

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+import socket
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streamer.errors import ConfigError
 
 PREFIX = "STREAMER_"
 FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a key
+
+
+def _postgresql(url: SecretStr | None) -> SecretStr | None:
+    if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("a database is named by a URL that begins with postgresql://")
+    return url
 
 
 class Config(BaseSettings):
@@ -30,6 +38,15 @@ class Config(BaseSettings):
         Path("data"),
         validate_default=True,
         description="Directory of the catalog, the media and the uploads.",
+    )
+    database: Annotated[SecretStr | None, AfterValidator(_postgresql)] = Field(
+        None,
+        description="postgresql:// URL of a catalog that several servers share; without it SQLite in `data`.",
+    )
+    node: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$",
+        description="Name of this server among those on one database; by itself host name and port.",
     )
     ffmpeg: Path | None = Field(None, description="FFmpeg to use instead of the one in imageio-ffmpeg.")
     public_url: str | None = Field(
@@ -73,6 +90,16 @@ class Config(BaseSettings):
         "info", description="Least severe line that is logged."
     )
 
+    @property
+    def catalog(self) -> Path | str:
+        """Where the catalog is: the URL of the shared database, or the SQLite file."""
+        return self.data / "catalog.sqlite" if self.database is None else self.database.get_secret_value()
+
+    @property
+    def node_name(self) -> str:
+        """The name of this server among those that share a database; it must be the same in its next life."""
+        return self.node or f"{re.sub('[^A-Za-z0-9._-]', '-', socket.gethostname())[:40]}-{self.port}"
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -101,6 +128,8 @@ def load(flags: Mapping[str, Any] | None = None, *, file: Path | None = None) ->
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
+        if key == "database":  # what was given may hold a password; so may the error's own chain
+            raise ConfigError(f"{key}: {first['msg']}") from None
         raise ConfigError(f"{key}: {first['msg']} (got {first['input']!r})") from error
 
 

@@ -84,3 +84,19 @@ def test_every_key_is_described():
 def test_the_data_directory_is_absolute_whatever_was_written() -> None:
     assert load({"data": Path("here")}).data == Path.cwd() / "here"
     assert load().data.is_absolute()
+
+
+def test_the_catalog_is_a_file_or_a_url_that_is_not_shown(tmp_path):
+    assert load({"data": tmp_path}).catalog == tmp_path / "catalog.sqlite"
+    url = "postgresql://me:secret@db.example.org/streamer?sslmode=verify-full"
+    config = load({"database": url, "port": 81})
+    assert config.catalog == url
+    assert "secret" not in f"{config!r} {config.database}"
+    assert config.node_name.endswith("-81")
+    assert load({"node": "a-1"}).node_name == "a-1"
+
+
+def test_a_wrong_url_is_named_without_its_password():
+    with pytest.raises(ConfigError, match="postgresql://") as caught:
+        load({"database": "mysql://me:secret@db/streamer"})
+    assert "secret" not in str(caught.value)

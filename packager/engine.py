@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 FILL_SEGMENTS = 4
@@ -12,6 +13,16 @@ FILL_SEGMENTS = 4
 
 SOUND_SEGMENTS = 15
 """Segments of one background Run of sound: 60 s, because starting ffmpeg costs more than a minute of AAC."""
+
+AHEAD = 3
+"""Segments kept ready ahead of a viewer, in what is being watched."""
+
+_SOUND_AT_ONCE = 4
+"""Segments of sound made for one want: the next ones come along for almost nothing."""
+
+_PICTURE_START = 2
+_SOUND_START = 4
+"""What starting a Run of its own costs a waiting viewer, in segments of one rendition."""
 
 
 class Urgency(IntEnum):
@@ -32,15 +43,24 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Renditions that one Run makes with one decode, and how many segments each has.
+    """Renditions that one Run makes with one decode, from the top down, and how many segments each has.
 
-    Of the first `ready` segments the source's bytes are there; no Run begins behind them.
+    Of the first `ready` segments the source's bytes are there; no Run begins behind them. `ornament` names
+    what nobody needs in order to watch. `first` says that playing begins with this group.
     """
 
     names: tuple[str, ...]
     segments: int
     ready: int
     stride: int = FILL_SEGMENTS
+    sound: bool = False
+    first: bool = True
+    ornament: str = ""
+
+    @property
+    def lowest(self) -> str:
+        """Return the cheapest rendition that can be watched or heard."""
+        return next((name for name in reversed(self.names) if name != self.ornament), self.names[-1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,47 +76,87 @@ class Span:
         """Say whether the span makes what is wanted."""
         return want.rendition in self.names and self.first <= want.number <= self.last
 
+    def wants(self) -> Iterator[Want]:
+        """Return everything it makes."""
+        for name in self.names:
+            for number in range(self.first, self.last + 1):
+                yield Want(rendition=name, number=number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A span that was handed to a farm as the Run `run`: it waits there, or has `begun`."""
+
+    run: str
+    span: Span
+    begun: bool = False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """How many Runs may start now: `urgent` ones for what a viewer waits for, `fill` ones for anything."""
+    """How many Runs of each urgency may be handed over now; a more urgent one may take any place below."""
 
-    urgent: int
-    fill: int
+    now: int = 0
+    soon: int = 0
+    fill: int = 0
+
+    def open(self, urgency: Urgency) -> bool:
+        """Say whether a Run of this urgency finds a place."""
+        return any((self.now, self.soon, self.fill)[urgency:])
+
+    def take(self, urgency: Urgency) -> Slots:
+        """Return what is left with one more Run of this urgency."""
+        free = [self.now, self.soon, self.fill]
+        place = next(at for at in range(urgency, len(free)) if free[at])
+        free[place] -= 1
+        return Slots(now=free[0], soon=free[1], fill=free[2])
 
 
-def decide(
-    wants: Sequence[Want],
-    *,
-    groups: Sequence[Group],
-    done: Mapping[str, AbstractSet[int]],
-    running: Sequence[Span],
-    slots: Slots,
-) -> list[Span]:
-    """Return the spans to start now. Pure: the same question has the same answer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that `decide` looks at, of one generation.
 
-    What a viewer waits for goes first and takes any slot, one segment of one rendition, so that it is there
-    soonest; then sound, which is cheap; then pictures from the front that is being watched, then the rest.
-    A segment is never in two spans for the same rendition, except that a want is not delayed by a fill that
-    has not reached it: fills go in order, so a want inside a running span is served by that span.
+    `wants` stand in the order in which they came. `fronts` says for each rendition that is being watched
+    which segment was asked for last, the latest one at the end. `done` holds the numbers of stored segments.
+    `fresh` asks for the first segments before anybody does, `fill` for everything.
     """
-    started: list[Span] = []
-    urgent, fill = slots.urgent, slots.fill
-    for want in wants:
-        if urgent + fill <= 0:
-            break
-        if not _missing(want, groups, done) or any(s.covers(want) for s in (*running, *started)):
-            continue
-        started.append(_wanted(want, groups, done, busy=(*running, *started)))
-        urgent, fill = (urgent - 1, fill) if urgent > 0 else (urgent, fill - 1)
-    front = min((want.number for want in wants), default=0)
-    while fill > 0:
-        span = _next_fill(groups, done, busy=(*running, *started), front=front)
-        if span is None:
-            break
-        started.append(span)
-        fill -= 1
-    return started
+
+    groups: Sequence[Group]
+    wants: Sequence[Want] = ()
+    done: Mapping[str, AbstractSet[int]] = field(default_factory=dict)
+    running: Sequence[Running] = ()
+    fronts: Mapping[str, int] = field(default_factory=dict)
+    fresh: bool = True
+    fill: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to hand over, what to make more urgent (as it is to be), and what to take back.
+
+    `more` says that another place would be used at once.
+    """
+
+    start: tuple[Span, ...] = ()
+    promote: tuple[Running, ...] = ()
+    cancel: tuple[Running, ...] = ()
+    more: bool = False
+
+
+def decide(world: World, slots: Slots, urgency: Urgency = Urgency.FILL) -> Decision:
+    """Return what to do now for everything up to this urgency. Pure: the same question has the same answer.
+
+    What a viewer waits for goes first, sound before pictures and the lowest rung before higher ones; then the
+    first segments of an asset that has none; then what comes next where somebody watches; then the rest,
+    from the last place that somebody asked for. Nothing that has begun is ever taken back.
+    """
+    plan = _Plan(world, slots)
+    plan.serve_wants()
+    if urgency >= Urgency.SOON:
+        plan.prepare()
+    if urgency >= Urgency.FILL and world.fill:
+        plan.fill()
+    return plan.decision()
 
 
 def complete(groups: Sequence[Group], done: Mapping[str, AbstractSet[int]]) -> bool:
@@ -104,57 +164,186 @@ def complete(groups: Sequence[Group], done: Mapping[str, AbstractSet[int]]) -> b
     return all(len(done.get(name, ())) >= group.segments for group in groups for name in group.names)
 
 
-def _missing(want: Want, groups: Sequence[Group], done: Mapping[str, AbstractSet[int]]) -> bool:
-    group = _group(want, groups)
-    return group is not None and want.number not in done.get(want.rendition, ())
+class _Plan:
+    """One decision on its way."""
+
+    def __init__(self, world: World, slots: Slots) -> None:
+        self._world = world
+        self._slots = slots
+        self._start: list[Span] = []
+        self._promote: dict[str, Running] = {}
+        self._more = False
+        self._soon = tuple(_coming(world))
+        self._cancel = [one for one in world.running if not one.begun and self._idle(one.span)]
+        gone = {one.run for one in self._cancel}
+        self._running = [one for one in world.running if one.run not in gone]
+        self._taken: defaultdict[str, set[int]] = defaultdict(set)
+        self._settled: defaultdict[str, set[int]] = defaultdict(set)
+        for one in self._running:
+            self._take(one.span, settled=one.begun or one.span.urgency < Urgency.FILL)
+
+    def _take(self, span: Span, *, settled: bool) -> None:
+        """Note what a span makes; background work that waits in a queue settles nothing for a viewer."""
+        for want in span.wants():
+            self._taken[want.rendition].add(want.number)
+            if settled:
+                self._settled[want.rendition].add(want.number)
+
+    def decision(self) -> Decision:
+        """Return what has been decided."""
+        return Decision(
+            start=tuple(self._start),
+            promote=tuple(self._promote.values()),
+            cancel=tuple(self._cancel),
+            more=self._more,
+        )
+
+    def _idle(self, span: Span) -> bool:
+        """Say whether nobody asks for a span any longer: it is made, or whoever wanted it has gone."""
+        if not any(self._open(want) for want in span.wants()):
+            return True
+        if span.urgency is Urgency.FILL:
+            return not self._world.fill
+        asked = (*self._world.wants, *self._soon)
+        return not any(span.covers(want) and self._open(want) for want in asked)
+
+    def _open(self, want: Want) -> bool:
+        return want.number not in self._world.done.get(want.rendition, ())
+
+    def serve_wants(self) -> None:
+        """Give each want that nothing answers soon a Run of its own, one segment of one rendition."""
+        for want in sorted(self._world.wants, key=lambda want: _rank(want.rendition, self._world.groups)):
+            group = _group(want, self._world.groups)
+            if group is None or not self._open(want) or self._answered(want, group, Urgency.NOW):
+                continue
+            length = _SOUND_AT_ONCE if group.sound else 1
+            self._hand_over(self._single(group, want, length, Urgency.NOW))
+
+    def prepare(self) -> None:
+        """Make what will be asked for next, before it is."""
+        for want in self._soon:
+            group = _group(want, self._world.groups)
+            if group is None or not self._open(want) or self._answered(want, group, Urgency.SOON):
+                continue
+            length = 2 * AHEAD if group.sound else (AHEAD if want.number else 1)
+            self._hand_over(self._single(group, want, length, Urgency.SOON))
+
+    def fill(self) -> None:
+        """Make the rest, sound before pictures, as far as there are places."""
+        front = [0, *self._world.fronts.values()][-1]
+        for group in sorted(self._world.groups, key=lambda group: not group.sound):
+            for span in self._gaps(group, front):
+                if not self._hand_over(span):
+                    return
+
+    def _answered(self, want: Want, group: Group, urgency: Urgency) -> bool:
+        """Say whether something handed over makes it soon enough; make that more urgent where it waits."""
+        if any(span.covers(want) for span in self._start):
+            return True
+        covering = [one for one in self._running if one.span.covers(want)]
+        if any(self._near(one, want, group, urgency) for one in covering if one.begun):
+            return True
+        waiting = [one for one in covering if not one.begun and self._near(one, want, group, urgency)]
+        if not waiting:
+            return False
+        best = min(waiting, key=lambda one: one.span.urgency)
+        if best.span.urgency > urgency and best.run not in self._promote:
+            self._promote[best.run] = replace(best, span=replace(best.span, urgency=urgency))
+        return True
+
+    def _near(self, one: Running, want: Want, group: Group, urgency: Urgency) -> bool:
+        """Say whether a viewer who waits gets a segment sooner from this Run than from one of its own.
+
+        Segments come in order, and all renditions of a Run side by side, the higher ones at twice the cost
+        or more: what lies before the wanted one counts, and half of what is being made. A Run in a queue is
+        worth raising only where it is short: a long one would hold the place that is kept for waiting
+        viewers. A wasted duplicate is harmless.
+        """
+        span = one.span
+        start = _SOUND_START if group.sound else _PICTURE_START
+        if not one.begun:
+            cost = (span.last - span.first + 1) * len(span.names)
+            return cost <= AHEAD * start / _PICTURE_START
+        if urgency > Urgency.NOW:
+            return True
+        done = self._world.done.get(want.rendition, ())
+        before = sum(number not in done for number in range(span.first, want.number))
+        return (2 * before + 1) * (2 * len(span.names) - 1) <= 2 * start
+
+    def _single(self, group: Group, want: Want, length: int, urgency: Urgency) -> Span:
+        """Return the span of one rendition from a wanted segment on, as far as nothing else makes it."""
+        last = want.number
+        stop = min(group.ready, want.number + length)
+        while last + 1 < stop and self._unsettled(want.rendition, last + 1):
+            last += 1
+        return Span(names=(want.rendition,), first=want.number, last=last, urgency=urgency)
+
+    def _gaps(self, group: Group, front: int) -> Iterator[Span]:
+        """Return the spans that are missing, from the front on, then from the beginning."""
+        if all(len(self._world.done.get(name, ())) >= group.segments for name in group.names):
+            return
+        front = min(front, group.ready)
+        for begin, end in ((front, group.ready), (0, front)):
+            number = begin
+            while number < end:
+                names = self._open_names(group, number)
+                if not names:
+                    number += 1
+                    continue
+                last = number
+                stop = min(end, number + group.stride)
+                while last + 1 < stop and self._open_names(group, last + 1) == names:
+                    last += 1
+                yield Span(names=names, first=number, last=last)
+                number = last + 1
+
+    def _unsettled(self, name: str, number: int) -> bool:
+        return number not in self._world.done.get(name, ()) and number not in self._settled[name]
+
+    def _open_names(self, group: Group, number: int) -> tuple[str, ...]:
+        """Return the renditions that lack a segment which nothing handed over makes."""
+        done = self._world.done
+        return tuple(
+            name
+            for name in group.names
+            if number not in done.get(name, ()) and number not in self._taken[name]
+        )
+
+    def _hand_over(self, span: Span) -> bool:
+        """Start a span where there is a place for it."""
+        if not self._slots.open(span.urgency):
+            self._more = True
+            return False
+        self._slots = self._slots.take(span.urgency)
+        self._start.append(span)
+        self._take(span, settled=True)
+        return True
 
 
 def _group(want: Want, groups: Sequence[Group]) -> Group | None:
+    """Return the group that can make a segment now; None outside the plan, or while its source is missing."""
     found = (group for group in groups if want.rendition in group.names)
-    return next((group for group in found if 0 <= want.number < group.segments), None)
+    return next((group for group in found if 0 <= want.number < min(group.ready, group.segments)), None)
 
 
-def _wanted(
-    want: Want, groups: Sequence[Group], done: Mapping[str, AbstractSet[int]], *, busy: Sequence[Span]
-) -> Span:
-    group = _group(want, groups)
-    last = want.number
-    if group is not None and len(group.names) == 1:  # sound: the next ones come along for almost nothing
-        stop = min(group.segments, want.number + FILL_SEGMENTS)
-        while last + 1 < stop and _open_names(group, last + 1, done, busy):
-            last += 1
-    return Span(names=(want.rendition,), first=want.number, last=last, urgency=Urgency.NOW)
+def _rank(name: str, groups: Sequence[Group]) -> int:
+    """Return in which order renditions are made: sound, then pictures from the lowest rung up, ornaments."""
+    group = next((group for group in groups if name in group.names), None)
+    if group is None or group.sound:
+        return 0
+    if name == group.ornament:
+        return 1 + len(group.names)
+    return len(group.names) - group.names.index(name)
 
 
-def _next_fill(
-    groups: Sequence[Group], done: Mapping[str, AbstractSet[int]], *, busy: Sequence[Span], front: int
-) -> Span | None:
-    for group in sorted(groups, key=lambda group: len(group.names)):
-        order = [*range(min(front, group.segments), group.segments), *range(min(front, group.segments))]
-        for number in order:
-            names = _open_names(group, number, done, busy)
-            if names:
-                return _stretch(group, number, names, done=done, busy=busy)
-    return None
-
-
-def _open_names(
-    group: Group, number: int, done: Mapping[str, AbstractSet[int]], busy: Sequence[Span]
-) -> tuple[str, ...]:
-    taken = {name for span in busy if span.first <= number <= span.last for name in span.names}
-    return tuple(name for name in group.names if number not in done.get(name, ()) and name not in taken)
-
-
-def _stretch(
-    group: Group,
-    number: int,
-    names: tuple[str, ...],
-    *,
-    done: Mapping[str, AbstractSet[int]],
-    busy: Sequence[Span],
-) -> Span:
-    last = number
-    stop = min(group.segments, number + group.stride)
-    while last + 1 < stop and _open_names(group, last + 1, done, busy) == names:
-        last += 1
-    return Span(names=names, first=number, last=last)
+def _coming(world: World) -> Iterator[Want]:
+    """Return what will be asked for next: the beginning, and what follows where somebody watches."""
+    if world.fresh:
+        for group in sorted(world.groups, key=lambda group: not group.sound):
+            if group.first and not world.done.get(group.lowest):
+                yield Want(rendition=group.lowest, number=0)
+    ornaments = {group.ornament for group in world.groups}
+    for name in sorted(world.fronts, key=lambda name: _rank(name, world.groups)):
+        for number in range(world.fronts[name] + 1, world.fronts[name] + 1 + AHEAD):
+            if name not in ornaments:
+                yield Want(rendition=name, number=number)

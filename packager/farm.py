@@ -14,8 +14,14 @@ from packager.process import Spawner
 from packager.run import Run
 from packager.store import Store
 
-URGENT_SLOTS = 1
-"""Slots beyond the ordinary ones, for what a viewer waits for."""
+NOW_SLOTS = 2
+"""Places kept for what a viewer waits for: pictures and sound of one seek at once, on two cores or more."""
+
+SOON_SLOTS = 1
+"""Places kept for what a viewer will want next, so that no asset's beginning waits for a background Run."""
+
+NICE = {Urgency.NOW: 0, Urgency.SOON: 5, Urgency.FILL: 10}
+"""The niceness of an encoder: a reserved place over-commits the processor, so the others have to give way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +53,7 @@ class Farm(Protocol):
 
 
 class OwnSlots:
-    """The embedded farm: `slots` Runs at a time in this process, and one more for a viewer who waits."""
+    """The embedded farm: `slots` background Runs at a time in this process, and a few for viewers beside."""
 
     def __init__(self, spawner: Spawner, *, slots: int) -> None:
         self._spawner = spawner
@@ -55,17 +61,22 @@ class OwnSlots:
 
     def free(self, busy: Sequence[Urgency]) -> Slots:
         """Return how many Runs may start now."""
-        urgent = sum(urgency is Urgency.NOW for urgency in busy)
-        fill = len(busy) - urgent
+        now, soon, fill = (sum(one is urgency for one in busy) for urgency in Urgency)
+        soon += max(0, now - NOW_SLOTS)
+        fill += max(0, soon - SOON_SLOTS)
         return Slots(
-            urgent=max(0, URGENT_SLOTS - urgent),
-            fill=max(0, self._slots - fill - max(0, urgent - URGENT_SLOTS)),
+            now=max(0, NOW_SLOTS - now), soon=max(0, SOON_SLOTS - soon), fill=max(0, self._slots - fill)
         )
 
     async def execute(self, job: Job) -> None:
         """Execute the Run at once. Raise PackagingError."""
         await run.execute(
-            job.run, original=job.original, store=job.store, spawner=self._spawner, sink=job.sink
+            job.run,
+            original=job.original,
+            store=job.store,
+            spawner=self._spawner,
+            sink=job.sink,
+            nice=NICE[job.urgency],
         )
 
     async def promote(self, run: str, urgency: Urgency) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from packager import engine, keys, run
-from packager.engine import Group, Slots, Span, Want
+from packager import engine, groups, keys, run
+from packager.engine import Group, Running, Slots, Span, Urgency, Want, World
 from packager.errors import ChildFailed, PackagingError, SegmentMismatch, StoreFailed, StoreFull
-from packager.facts import Fact, SegmentStored, Sink, Warned
+from packager.facts import Fact, RunStarted, SegmentStored, Sink, Warned
+from packager.feed import Feeder
 from packager.index import Index
 from packager.inits import Init
 from packager.model import Grid
@@ -21,6 +24,9 @@ from packager.run import Run
 from packager.spawner import CANNOT_START
 from packager.store import Store
 from packager.tables import Tables
+
+Fill = Literal["full", "watched"]
+"""Whether everything is made, or only what is watched."""
 
 _EARLY = 1
 _SINGLE = 2
@@ -41,11 +47,25 @@ class Abandoned(PackagingError):
     code = "abandoned"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What the foreman has to do: Runs to hand over, to make more urgent (as they are to be), to take back.
+
+    `more` says that another place would be used at once.
+    """
+
+    start: tuple[Running, ...] = ()
+    promote: tuple[Running, ...] = ()
+    cancel: tuple[Running, ...] = ()
+    more: bool = False
+
+
 class Packaging:
     """The state of one generation. Not a process and not a task: the foreman hands out what `next` answers.
 
-    `original` holds the source's bytes, `asset` names whose generation it is; facts go to `sink`. Everything
-    here can be rebuilt from the plan and the store.
+    `original` holds the source's bytes and `feeder` finds stretches of them; `asset` names whose generation
+    it is; facts go to `sink`. `asked` is called whenever `next` may have a new answer. Everything here can be
+    rebuilt from the plan and the store.
     """
 
     def __init__(
@@ -59,6 +79,7 @@ class Packaging:
         sink: Sink,
         asset: str = "",
         tables: Tables | None = None,
+        feeder: Feeder | None = None,
     ) -> None:
         self.plan = plan
         self.index = index
@@ -66,26 +87,48 @@ class Packaging:
         self.original = original
         self.asset = asset
         self.tables = tables or Tables({})
+        self.feeder = feeder
         self.store = store
         self.failure: PackagingError | None = None
         self.sizes: dict[str, dict[int, int]] = {name: {} for name in inits}
-        self.groups = _groups(plan)
+        self.groups: tuple[Group, ...] = ()
+        self.asked: Callable[[], None] = lambda: None
         self._sink = sink
-        self._running: list[Span] = []
+        self._fill: Fill = "full"
+        self._running: dict[str, Running] = {}
         self._wants: Counter[Want] = Counter()
+        self._elsewhere: frozenset[Want] = frozenset()
+        self._fronts: dict[str, int] = {}
+        self._fresh = True
         self._tries: Counter[tuple[str, int]] = Counter()
         self._changed = asyncio.Event()
-        self.asked = asyncio.Event()
+        self.received()
 
     @property
     def complete(self) -> bool:
-        """Say whether every segment is there."""
-        return engine.complete(self.groups, self._done())
+        """Say whether every segment is there that there will be, and meant to stay."""
+        return self._fill == "full" and self.plan.ended and engine.complete(self.groups, self._done())
 
     @property
     def waiting(self) -> int:
-        """Return how many requests wait for a segment."""
+        """Return how many requests of this node wait for a segment."""
         return self._wants.total()
+
+    @property
+    def running(self) -> tuple[Running, ...]:
+        """Return what has been handed over."""
+        return tuple(self._running.values())
+
+    @property
+    def fill(self) -> Fill:
+        """Return how much is made: "full", or only what is "watched" and what comes next there."""
+        return self._fill
+
+    @fill.setter
+    def fill(self, fill: Fill) -> None:
+        self._fill = fill
+        self._pulse()
+        self.asked()
 
     async def recover(self) -> None:
         """Store the inits, and learn from the store what an earlier life has made."""
@@ -113,12 +156,49 @@ class Packaging:
             raise TooManyWants("too many requests wait for segments of this video; try again in a moment")
         want = Want(rendition=rendition, number=number)
         self._wants[want] += 1
-        self.asked.set()
+        self.watched(rendition, number)
         try:
             await self._until(lambda: number in self.sizes[rendition])
         finally:
             self._wants[want] -= 1
-            self._wants += Counter()
+            if not self._wants[want]:
+                del self._wants[want]
+                self.asked()
+
+    def watched(self, rendition: str, number: int) -> None:
+        """Take it that somebody watches here: what comes next is made before the rest."""
+        self._fronts.pop(rendition, None)
+        self._fronts[rendition] = number
+        self.asked()
+
+    def wanted_elsewhere(self, wants: AbstractSet[Want]) -> None:
+        """Take what viewers wait for at other nodes, in place of what was said before."""
+        for want in sorted(wants - self._elsewhere):
+            self.watched(want.rendition, want.number)
+        self._elsewhere = frozenset(wants)
+        self.asked()
+
+    def evicted(self, rendition: str, number: int) -> None:
+        """Forget a segment that is no longer in the store, so that it can be made again."""
+        self._fresh = False
+        self.sizes[rendition].pop(number, None)
+        self.asked()
+
+    def grow(self, plan: Plan, index: Index | None, tables: Tables, feeder: Feeder | None) -> None:
+        """Take a plan whose borders go on behind those of the present one. Raise ValueError on another."""
+        if (
+            plan.generation != self.plan.generation
+            or plan.borders[: len(self.plan.borders)] != self.plan.borders
+        ):
+            raise ValueError("a plan grows at its end only")
+        self.plan, self.index, self.tables, self.feeder = plan, index, tables, feeder
+        self.received()
+
+    def received(self) -> None:
+        """Find out how much of the source is there by now."""
+        self.groups = groups.of(self.plan, original=self.original, feeder=self.feeder, before=self.groups)
+        self._pulse()
+        self.asked()
 
     def abandon(self) -> None:
         """Let nobody wait any longer: whoever does gets Abandoned, unless it has failed before."""
@@ -135,19 +215,34 @@ class Packaging:
                 raise self.failure
             await self._changed.wait()
 
-    def next(self, slots: Slots) -> list[Span]:
-        """Return what to start now, and take it as running."""
+    def next(self, slots: Slots, urgency: Urgency = Urgency.FILL) -> Orders:
+        """Return what to do now for everything up to this urgency, and take it as done."""
         if self.failure is not None:
-            return []
-        spans = engine.decide(
-            list(self._wants), groups=self.groups, done=self._done(), running=self._running, slots=slots
+            return Orders()
+        decision = engine.decide(self._world(), slots, urgency)
+        started = [Running(run=secrets.token_hex(8), span=self._careful(span)) for span in decision.start]
+        for one in decision.cancel:
+            del self._running[one.run]
+        for one in (*decision.promote, *started):
+            self._running[one.run] = one
+        return Orders(
+            start=tuple(started), promote=decision.promote, cancel=decision.cancel, more=decision.more
         )
-        spans = [self._careful(span) for span in spans]
-        self._running += spans
-        return spans
 
-    def run(self, span: Span) -> Run:
+    def _world(self) -> World:
+        return World(
+            groups=self.groups,
+            wants=[*self._wants, *sorted(self._elsewhere - self._wants.keys())],
+            done=self._done(),
+            running=self.running,
+            fronts=self._fronts,
+            fresh=self._fresh,
+            fill=self._fill == "full",
+        )
+
+    def run(self, running: Running) -> Run:
         """Return the Run of a span, the more careful the more often it has failed."""
+        span = running.span
         made = run.of(
             self.plan,
             self.index,
@@ -160,22 +255,25 @@ class Packaging:
         if tries >= _BLANK:
             seconds = made.borders[0] // made.timescale
             self._sink(Warned(text=f"nothing could be decoded {seconds} s from the start: it is left blank"))
-        return replace(made, early=tries >= _EARLY, blank=tries >= _BLANK)
+        return replace(made, id=running.run, early=tries >= _EARLY, blank=tries >= _BLANK)
 
     def report(self, fact: Fact) -> None:
         """Take a fact of one of its Runs, wake whoever waits for it, and pass it on."""
         if isinstance(fact, SegmentStored):
             self.sizes[fact.rendition][fact.number] = fact.size
             self._pulse()
+        elif isinstance(fact, RunStarted) and fact.run in self._running:
+            self._running[fact.run] = replace(self._running[fact.run], begun=True)
         self._sink(fact)
 
     def _pulse(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def finished(self, span: Span, error: PackagingError | None) -> None:
-        """Take the end of a span; what is missing is tried again, more carefully, a few times."""
-        self._running.remove(span)
+    def finished(self, running: Running, error: PackagingError | None) -> None:
+        """Take the end of a Run; what is missing is tried again, more carefully, a few times."""
+        self._running.pop(running.run, None)
+        span = running.span
         if error is not None:
             for name in span.names:
                 for number in range(span.first, span.last + 1):
@@ -217,15 +315,3 @@ def _outside(error: PackagingError) -> bool:
     """Say whether a failure has nothing to do with the source: a store or an encoder that cannot be used."""
     cannot_start = isinstance(error, ChildFailed) and error.status == CANNOT_START
     return cannot_start or isinstance(error, StoreFull | StoreFailed)
-
-
-def _groups(plan: Plan) -> tuple[Group, ...]:
-    """Return the renditions that share a decode: all pictures, and each rung of sound by itself."""
-    pictures = tuple(rung.name for rung in plan.video) + ((plan.intra.name,) if plan.intra else ())
-    groups = [Group(names=pictures, segments=plan.pictures, ready=plan.pictures)] if pictures else []
-    whole = len(plan.borders) - 1
-    groups += [
-        Group(names=(rung.name,), segments=whole, ready=whole, stride=engine.SOUND_SEGMENTS)
-        for rung in plan.audio
-    ]
-    return tuple(groups)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from packager import ladder
-from packager.engine import Slots
+from packager.engine import Running, Slots, Urgency
 from packager.errors import ChildFailed, SegmentMismatch, StoreFailed, StoreFull
 from packager.facts import SegmentStored
 from packager.inits import Init
@@ -19,7 +19,7 @@ from packager.packaging import Abandoned, Packaging, TooManyWants, may_be_the_gr
 from packager.spawner import CANNOT_START
 from packager.store import MemoryStore
 
-ONE = Slots(urgent=1, fill=0)
+ONE = Slots(now=1)
 
 
 @pytest.fixture
@@ -47,6 +47,10 @@ async def waiting(packaging: Packaging, number: int) -> asyncio.Task[None]:
     return task
 
 
+def started(packaging: Packaging) -> list[Running]:
+    return list(packaging.next(ONE, Urgency.NOW).start)
+
+
 def store(packaging: Packaging, number: int) -> None:
     generation = packaging.plan.generation
     packaging.report(SegmentStored(generation=generation, rendition="audio-0", number=number, size=1))
@@ -55,9 +59,9 @@ def store(packaging: Packaging, number: int) -> None:
 async def test_all_who_want_one_segment_cause_one_span_and_are_answered(packaging):
     tasks = [await waiting(packaging, 3) for _ in range(5)]
     assert packaging.waiting == 5
-    (span,) = packaging.next(ONE)
-    assert span.first == 3
-    assert packaging.next(ONE) == []
+    (one,) = started(packaging)
+    assert one.span.first == 3
+    assert started(packaging) == []
     store(packaging, 3)
     await asyncio.gather(*tasks)
     assert packaging.waiting == 0
@@ -74,7 +78,7 @@ async def test_who_goes_away_wants_nothing_more(packaging):
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert packaging.waiting == 0
-    assert packaging.next(ONE) == []
+    assert started(packaging) == []
 
 
 async def test_only_so_many_may_wait(packaging):
@@ -90,11 +94,11 @@ async def test_only_so_many_may_wait(packaging):
 )
 async def test_a_store_or_encoder_that_cannot_be_used_fails_it_at_once(packaging, error):
     task = await waiting(packaging, 3)
-    (span,) = packaging.next(ONE)
-    packaging.finished(span, error)
+    (one,) = started(packaging)
+    packaging.finished(one, error)
     with pytest.raises(type(error)):
         await task
-    assert packaging.next(ONE) == []
+    assert started(packaging) == []
     assert not may_be_the_grid(packaging.plan, error)
 
 
@@ -102,10 +106,10 @@ async def test_what_the_source_may_be_to_blame_for_is_tried_again_with_more_care
     task = await waiting(packaging, 3)
     seen = []
     for _ in range(4):
-        (span,) = packaging.next(ONE)
-        run = packaging.run(span)
+        (one,) = started(packaging)
+        run = packaging.run(one)
         seen.append((run.early, run.blank, run.last - run.first))
-        packaging.finished(span, SegmentMismatch("x"))
+        packaging.finished(one, SegmentMismatch("x"))
     assert [(early, blank) for early, blank, _ in seen] == [
         (False, False), (True, False), (True, False), (True, True)
     ]  # fmt: skip

@@ -1,0 +1,73 @@
+"""Which renditions of a plan share a decode, and of how many of their segments the source is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from packager import engine
+from packager.engine import Group
+from packager.feed import Feeder
+from packager.original import Original
+from packager.plan import Plan
+from packager.timeline import AAC_FRAME
+
+_HEARD_AFTER = 2
+"""AAC frames behind a segment's end that its encoder hears as well."""
+
+
+def of(
+    plan: Plan, *, original: Original, feeder: Feeder | None, before: Sequence[Group] = ()
+) -> tuple[Group, ...]:
+    """Return the groups of a plan: all pictures, and each rung of sound by itself.
+
+    `before` are those of the same plan a moment ago: what was there then is not looked at again.
+    """
+    known = {group.names: group.ready for group in before}
+    return tuple(
+        replace(group, ready=_ready(group, known.get(group.names, 0), plan, original=original, feeder=feeder))
+        for group in _bare(plan)
+    )
+
+
+def _bare(plan: Plan) -> list[Group]:
+    intra = plan.intra.name if plan.intra else ""
+    pictures = tuple(rung.name for rung in plan.video) + ((intra,) if intra else ())
+    groups = [Group(names=pictures, segments=plan.pictures, ready=0, ornament=intra)] if pictures else []
+    default = next((rung for rung in plan.audio if rung.default), None)
+    groups += [
+        Group(
+            names=(rung.name,),
+            segments=len(plan.borders) - 1,
+            ready=0,
+            stride=engine.SOUND_SEGMENTS,
+            sound=True,
+            first=rung is default,
+        )
+        for rung in plan.audio
+    ]
+    return groups
+
+
+def _ready(group: Group, ready: int, plan: Plan, *, original: Original, feeder: Feeder | None) -> int:
+    if original.whole:
+        return group.segments
+    received = original.received
+    while ready < group.segments and _reach(group, ready, plan, feeder) <= received:
+        ready += 1
+    return ready
+
+
+def _reach(group: Group, number: int, plan: Plan, feeder: Feeder | None) -> int:
+    """Return how many bytes of the source a segment needs: all of them where nothing can find its own."""
+    if feeder is None:
+        return plan.source.size
+    borders = plan.borders if group.sound else plan.shown
+    begin, end = (plan.origin + Fraction(borders[at], plan.timescale) for at in (number, number + 1))
+    rung = next((rung for rung in plan.audio if rung.name in group.names), None)
+    if rung is not None:
+        feed = feeder.stretch(rung.track, begin, end + Fraction(_HEARD_AFTER * AAC_FRAME, rung.sample_rate))
+    else:
+        feed = feeder.stretch(plan.picture.track, begin, end) if plan.picture else None
+    return plan.source.size if feed is None else feed.reach

@@ -16,6 +16,12 @@ class SourceCut(PackagingError):
     code = "source-cut"
 
 
+class SourceIncomplete(PackagingError):
+    """A source that can only be read as a whole file is still on its way."""
+
+    code = "source-incomplete"
+
+
 class Original(Protocol):
     """What a Run reads. `path` is its file, which has holes while bytes are missing."""
 

@@ -8,57 +8,59 @@ presentation times, never -ss/-to in seconds, which round.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
+from packager import clock
+from packager.feed import Feed
 from packager.formats import CODECS, FORMATS
 from packager.model import Grid
 from packager.plan import AudioRung, Picture, VideoRung
 from packager.timeline import AAC_FRAME
 
-PRE_ROLL = 8
-"""AAC frames encoded before a Run's first one and dropped: joints as clean as one continuous encode."""
-
 _PRIMING = 1
 """The AAC encoder's own delay, in frames: its first access unit decodes to what lies before the input."""
-
-_UNINDEXED_EARLY = Fraction(4)
-"""Seconds to seek early in containers without an index: a plain seek in MPEG-TS loses frames."""
-
-_AUDIO_EARLY = Fraction(1)
-
-_ROUNDED = Fraction(2, 1000)
-"""Seconds that rounding to milliseconds can put between two frames: of their times, and of the delay."""
 
 _MOVFLAGS = "+empty_moov+default_base_moof+frag_keyframe+frag_discont+negative_cts_offsets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """A source file as ffmpeg opens it. `indexed` says whether seeking finds the keyframe before a time."""
+    """A source as ffmpeg reads it: a feed on standard input, or the file where there is none.
 
-    path: Path
+    `indexed` says whether seeking in the file finds the keyframe before a time.
+    """
+
+    path: Path | None
     indexed: bool
+    feed: Feed | None = None
+
+    @property
+    def shift(self) -> int:
+        """Return how many seconds ffmpeg's times lie above the source's own."""
+        return self.feed.shift if self.feed else 0
 
 
-def _open(source: Input, seconds: Fraction) -> Any:
-    """Open the source at or before container time `seconds`: filters cut, the demuxer has to be early."""
-    early = seconds - (0 if source.indexed else _UNINDEXED_EARLY)
+def _open(source: Input, track: int, seconds: Fraction) -> Any:
+    """Open a track at or before container time `seconds`: filters cut, the demuxer has to be early."""
     options: dict[str, Any] = {
         "copyts": None,
-        "noaccurate_seek": None,
-        "protocol_whitelist": "file",
         "format_whitelist": ",".join(FORMATS),
         "codec_whitelist": ",".join(CODECS),
         "max_pixels": 36_000_000,
     }
+    if source.feed is not None:
+        options |= {"protocol_whitelist": "pipe", "f": source.feed.format}
+        return ffmpeg.input("pipe:0", **options)[str(source.feed.stream)]
+    options |= {"protocol_whitelist": "file", "noaccurate_seek": None}
+    early = seconds - (0 if source.indexed else clock.UNINDEXED_EARLY)
     if early > 0:
         options |= {"seek_timestamp": 1, "ss": _decimal(early)}
-    return ffmpeg.input(f"file:{source.path}", **options)
+    return ffmpeg.input(f"file:{source.path}", **options)[str(track)]
 
 
 def _decimal(seconds: Fraction) -> str:
@@ -93,8 +95,9 @@ def video(
     if blank:
         shown = _black(picture, rungs, borders)
     else:
-        opened = _open(source, _begin(picture, borders[0]))[str(picture.track)]
-        shown = _normalise(_cut(opened, picture, borders, first=first), picture, rungs)
+        opened = _open(source, picture.track, clock.picture_time(picture, borders[0]))
+        shown = _cut(_shown(opened, source, picture), _moved(picture, source), borders, first=first)
+        shown = _normalise(shown, picture, rungs)
     branches = shown.filter_multi_output("split", len(rungs) + (intra is not None))
     outputs = []
     for number, rung in enumerate(rungs):
@@ -119,12 +122,17 @@ def video_init(program: Path, rung: VideoRung, picture: Picture, *, intra: bool 
     return _compile(program, [ffmpeg.output(_finish(black, rung, picture), "pipe:3", **options)])
 
 
-def _begin(picture: Picture, border: int) -> Fraction:
-    """Return the container time of a border in seconds."""
-    if picture.grid is Grid.KEYFRAME:
-        return (border + picture.origin) * picture.time_base
-    lead = Fraction(picture.lead) / picture.rate
-    return Fraction(border, picture.timescale) - lead + picture.first * picture.time_base
+def _moved(picture: Picture, source: Input) -> Picture:
+    """Return the picture with the container's times as ffmpeg sees them."""
+    ticks = int(source.shift / picture.time_base)
+    return replace(picture, first=picture.first + ticks, origin=picture.origin + ticks)
+
+
+def _shown(stream: Any, source: Input, picture: Picture) -> Any:
+    """Leave out what an edit list hides before the first picture: a feed has none that could say so."""
+    if source.feed is None:
+        return stream
+    return stream.filter("trim", start_pts=_moved(picture, source).first)
 
 
 def _cut(stream: Any, picture: Picture, borders: Sequence[int], *, first: bool) -> Any:
@@ -250,41 +258,12 @@ def _mp4() -> Mapping[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """How a track's container time becomes media time, in samples at the source's `rate`.
-
-    `origin` is container seconds, `start` where the track begins in media seconds, `first_frame` as in
-    AudioTrack.
-    """
-
-    rate: int
-    origin: Fraction
-    start: Fraction
-    first_frame: int
-
-    def expression(self) -> str:
-        """Return the new time of a frame.
-
-        Where the container rounds times, each Run would begin up to half a millisecond off, which is a click
-        at every joint. So a frame is put where it is by counting from the first one, unless it is too far
-        from there: behind a hole, or where the sound card's clock was not the container's.
-        """
-        moved = f"PTS-({round(self.origin * self.rate)})"
-        if not self.first_frame:
-            return moved
-        second = round(self.start * self.rate) + self.first_frame
-        counted = f"{second}+NB_SAMPLES*round((ld(0)-({second}))/NB_SAMPLES)"
-        near = round(_ROUNDED * self.rate)
-        return f"st(0,{moved});st(1,{counted});if(lte(abs(ld(1)-ld(0)),{near}),ld(1),ld(0))"
-
-
 def audio(
     program: Path,
     source: Input,
     rung: AudioRung,
     *,
-    moved: Moved,
+    moved: clock.Moved,
     first: int,
     last: int,
 ) -> tuple[tuple[str, ...], int]:
@@ -293,14 +272,16 @@ def audio(
     Return the argv and how many access units at the head of the output are pre-roll and priming, to be
     dropped. Silence stands where the source has none, before it begins and after it ends.
     """
-    begin = max(0, first - PRE_ROLL)
+    begin = max(0, first - clock.PRE_ROLL)
     start, end = begin * AAC_FRAME, (last + 1) * AAC_FRAME
-    seconds = moved.origin + Fraction(start, rung.sample_rate) - _AUDIO_EARLY
+    seconds = clock.sound_span(rung, origin=moved.origin, first=first, last=last)[0]
     layout = "stereo" if rung.channels == 2 else "5.1"
+    opened = _open(source, rung.track, seconds).filter("asetpts", moved.expression(source.shift))
+    if source.feed is not None:  # it has no edit list that hides the encoder's priming, and what was cut off
+        whole = {"start_pts": round(moved.start * moved.rate), "end_pts": round(moved.end * moved.rate)}
+        opened = opened.filter("atrim", **whole)
     heard = (
-        _open(source, seconds)[str(rung.track)]
-        .filter("asetpts", moved.expression())
-        .filter(
+        opened.filter(
             "aresample",
             rung.sample_rate,
             out_chlayout=layout,
@@ -350,9 +331,10 @@ def poster(
     program: Path, source: Input, picture: Picture, *, rung: VideoRung, border: int
 ) -> tuple[str, ...]:
     """Take one picture as JPEG: the most typical of the 24 frames from a border on."""
-    begin = _begin(picture, border)
-    shown = _open(source, begin)[str(picture.track)]
-    shown = shown.filter("trim", start_pts=int(begin / picture.time_base)).filter("thumbnail", 24)
+    begin = clock.picture_time(picture, border)
+    shown = _shown(_open(source, picture.track, begin), source, picture)
+    first = int((begin + source.shift) / picture.time_base)
+    shown = shown.filter("trim", start_pts=first).filter("thumbnail", 24)
     if picture.deinterlace:
         shown = shown.filter("bwdif", mode="send_frame")
     still = _finish(_normalise(shown, picture, [rung]), rung, picture)
@@ -375,6 +357,6 @@ def sprites(program: Path, *, columns: int, rows: int, width: int, height: int) 
 
 def subtitles(program: Path, source: Input, *, track: int, origin: Fraction) -> tuple[str, ...]:
     """Turn a text track into WebVTT, in media time: container time less `origin`."""
-    words = _open(source, Fraction(0))[str(track)]
+    words = _open(source, track, Fraction(0))
     options = {"c:s": "webvtt", "f": "webvtt", "map_metadata": -1, "output_ts_offset": _decimal(-origin)}
     return _compile(program, [ffmpeg.output(words, "pipe:3", **options)])

@@ -16,17 +16,17 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from packager import keys, recipe, timeline
+from packager import clock, keys, recipe, timeline
 from packager.child import Child, Command
 from packager.cutter import Cutter
 from packager.errors import PackagingError, SegmentMismatch
 from packager.facts import RunEnded, RunProgress, RunStarted, SegmentStored, Sink
-from packager.feed import Feed
+from packager.feed import Feed, Feeder
 from packager.gather import Gather, Pictures, Sound
 from packager.index import Index
 from packager.inits import digest
 from packager.model import Grid
-from packager.original import Original
+from packager.original import Original, SourceIncomplete
 from packager.plan import AudioRung, Picture, Plan, VideoRung
 from packager.process import Spawner
 from packager.sandbox import Limits
@@ -42,8 +42,8 @@ class Run:
 
     `borders` are media ticks of `timescale`: the begin of every segment and the end of the last; `times` the
     frame times of each segment where they follow no rate. `inits` are the SHA-256 of the inits that it must
-    reproduce. `early` asks to seek early even where the source has an index: the second try does. Without a
-    `feed` ffmpeg reads the source's file.
+    reproduce. `early` asks to begin early even where the source has an index: the second try does. `blank`
+    makes black frames or silence. Without a `feed` ffmpeg reads the source's file.
     """
 
     id: str
@@ -82,6 +82,14 @@ class Run:
             return 0
         return sum(len(times) for times in self.planned())
 
+    @property
+    def reads(self) -> bool:
+        """Say whether it needs the source: not to make black frames or silence."""
+        if self.blank or self.picture is not None:
+            return not self.blank
+        begin, end = (Fraction(self.borders[at], self.timescale) for at in (0, -1))
+        return self.heard[0] < end and begin < self.heard[1]
+
     def planned(self) -> list[Sequence[int]]:
         """Return the frame times that each segment must have, in ticks."""
         if self.times:
@@ -113,8 +121,53 @@ def of(
     first: int,
     last: int,
     inits: Mapping[str, str],
+    feeder: Feeder | None = None,
+    early: bool = False,
+    blank: bool = False,
 ) -> Run:
-    """Return the Run that makes segments first to last of these renditions: pictures, or one of sound."""
+    """Return the Run that makes segments first to last of these renditions: pictures, or one of sound.
+
+    It gets a feed where the `feeder` can cut one. `early` and `blank` are as in Run.
+    """
+    made = _bare(plan, index, names=names, first=first, last=last, early=early, blank=blank)
+    made = replace(made, inits={name: inits[name] for name in names})
+    if feeder is None or not made.reads:
+        return made
+    track, begin, end = _span(made)
+    return replace(made, feed=feeder.stretch(track, begin, end, early=early))
+
+
+def reach(plan: Plan, feeder: Feeder, *, names: Sequence[str], number: int) -> int | None:
+    """Return how many bytes of the source have to be there for a segment of these renditions.
+
+    A Run of several needs no more than the one that needs most, and a second try no more than the first.
+    None where the feeder cannot tell.
+    """
+    made = _bare(plan, None, names=names, first=number, last=number, early=True, blank=False)
+    if not made.reads:
+        return 0
+    track, begin, end = _span(made)
+    feed = feeder.stretch(track, begin, end, early=True)
+    return None if feed is None else feed.reach
+
+
+def _span(run: Run) -> tuple[int, Fraction, Fraction]:
+    """Return which track a Run reads, and from when to when, in container seconds."""
+    if run.audio is not None:
+        units = (run.borders[0] // timeline.AAC_FRAME, run.borders[-1] // timeline.AAC_FRAME)
+        span = clock.sound_span(run.audio, origin=run.origin, first=units[0], last=units[1])
+        return run.audio.track, *span
+    if run.picture is None:
+        raise ValueError("a Run makes pictures or sound")
+    begin, end = (clock.picture_time(run.picture, run.borders[at]) for at in (0, -1))
+    if run.picture.deinterlace:  # which looks at both neighbours
+        begin, end = begin - 2 / run.picture.rate, end + 2 / run.picture.rate
+    return run.picture.track, begin - (clock.UNINDEXED_EARLY if run.early else 0), end
+
+
+def _bare(
+    plan: Plan, index: Index | None, *, names: Sequence[str], first: int, last: int, early: bool, blank: bool
+) -> Run:
     bare = Run(
         id=secrets.token_hex(8),
         generation=plan.generation,
@@ -125,7 +178,9 @@ def of(
         borders=plan.borders[first : last + 2],
         indexed=plan.source.indexed,
         origin=plan.origin,
-        inits={name: inits[name] for name in names},
+        inits={},
+        early=early,
+        blank=blank,
     )
     audio = next((rung for rung in plan.audio if rung.name in names), None)
     if audio is not None:
@@ -194,9 +249,19 @@ async def execute(
 async def _execute(
     run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink, limits: Limits
 ) -> float:
-    argv, drop = _argv(run, original.path, spawner.ffmpeg)
+    source = None
+    if run.reads and run.feed is None:
+        if not original.whole:
+            raise SourceIncomplete("this part of the video can only be made once all of its file is there")
+        source = original.path
+    argv, drop = _argv(run, source, spawner.ffmpeg)
     command = Command(
-        argv=argv, outputs=len(run.names), limits=limits, readable=(original.path,), progress=True
+        argv=argv,
+        outputs=len(run.names),
+        limits=limits,
+        readable=(source,) if source else (),
+        stdin=run.feed.read(original) if run.feed else None,
+        progress=True,
     )
     async with await spawner.start(command) as child:
         following = asyncio.create_task(_follow(child, run, sink))
@@ -234,8 +299,8 @@ async def _tail(child: Child) -> str:
     return ""
 
 
-def _argv(run: Run, source: Path, program: Path) -> tuple[tuple[str, ...], int]:
-    opened = recipe.Input(path=source, indexed=run.indexed and not run.early)
+def _argv(run: Run, source: Path | None, program: Path) -> tuple[tuple[str, ...], int]:
+    opened = recipe.Input(path=source, indexed=run.indexed and not run.early, feed=run.feed)
     if run.picture is not None:
         argv = recipe.video(
             program,
@@ -251,11 +316,11 @@ def _argv(run: Run, source: Path, program: Path) -> tuple[tuple[str, ...], int]:
     if run.audio is None:
         raise ValueError("a Run makes pictures or sound")
     first, last = run.borders[0] // timeline.AAC_FRAME, run.borders[-1] // timeline.AAC_FRAME
-    begin, end = (Fraction(run.borders[at], run.timescale) for at in (0, -1))
-    if run.blank or end <= run.heard[0] or begin >= run.heard[1]:
+    if not run.reads:
         return recipe.silence(program, run.audio, units=last - first)
-    moved = recipe.Moved(
-        rate=run.source_rate, origin=run.origin, start=run.heard[0], first_frame=run.first_frame
+    start, end = run.heard
+    moved = clock.Moved(
+        rate=run.source_rate, origin=run.origin, start=start, end=end, first_frame=run.first_frame
     )
     return recipe.audio(program, opened, run.audio, moved=moved, first=first, last=last)
 

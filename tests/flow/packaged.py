@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from packager import keys, ladder, run, timeline
+from packager import feeding, keys, ladder, run, timeline
+from packager.feed import Feeder
 from packager.index import Index
 from packager.inits import Inits
 from packager.ladder import Effort
@@ -31,6 +33,7 @@ class Planned:
     inits: dict[str, str]
     bodies: dict[str, bytes]
     spawner: Spawner
+    feeder: Feeder
 
     @property
     def segments(self) -> int:
@@ -46,7 +49,15 @@ class Planned:
         """Make the spans (first, last) of a rendition, each by its own Run; return init and all segments."""
         store = MemoryStore()
         for first, last in spans:
-            made = run.of(self.plan, self.index, names=[name], first=first, last=last, inits=self.inits)
+            made = run.of(
+                self.plan,
+                self.index,
+                names=[name],
+                first=first,
+                last=last,
+                inits=self.inits,
+                feeder=self.feeder,
+            )
             await run.execute(
                 made, original=WholeFile(self.path), store=store, spawner=self.spawner, sink=lambda _: None
             )
@@ -58,7 +69,8 @@ class Planned:
 
 async def planned(path: Path, spawner: Spawner) -> Planned:
     """Probe and plan a file, with the smallest effort."""
-    probed = await probe(spawner, path)
+    with TemporaryDirectory() as folder:
+        probed = await probe(spawner, path, into=Path(folder) / "tables")
     source, index = probed.source, probed.index
     plan = ladder.plan(source, index, identity=path.name, encoder="test", effort=EFFORT)
     inits = await Inits(spawner).of(plan)
@@ -69,6 +81,7 @@ async def planned(path: Path, spawner: Spawner) -> Planned:
         inits={name: init.digest for name, init in inits.items()},
         bodies={name: init.body for name, init in inits.items()},
         spawner=spawner,
+        feeder=feeding.feeder(probed.tables),
     )
 
 

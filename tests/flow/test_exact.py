@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
 
-from packager import keys, ladder, present, run
+from packager import feeding, keys, ladder, present, run
 from packager.errors import PackagingError
 from packager.inits import Inits
 from packager.ladder import Effort
@@ -106,9 +105,12 @@ async def test_frames_of_every_kind_are_exact(name, clips, spawner):
 
 
 @pytest.mark.parametrize("name", PICTURES)
-async def test_segments_made_alone_in_any_order_and_overlapping_are_the_same_frames(name, clips, spawner):
+async def test_segments_made_alone_in_any_order_and_overlapping_are_the_same_frames(
+    name, clips, spawner, tmp_path
+):
     clip, path = KINDS[name], clips.path(name)
-    probed = await probe(spawner, path)
+    probed = await probe(spawner, path, into=tmp_path / "tables")
+    feeder = feeding.feeder(probed.tables)
     source, index = probed.source, probed.index
     plan = ladder.plan(source, index, identity=name, encoder="test", effort=EFFORT)
     digests = {rung: init.digest for rung, init in (await Inits(spawner).of(plan)).items()}
@@ -119,16 +121,14 @@ async def test_segments_made_alone_in_any_order_and_overlapping_are_the_same_fra
     spans += [(n, min(n + 2, last), overlapping) for n in range(plan.pictures)]
     random.Random(name).shuffle(spans)
     for begin, end, store in spans:
-        made = run.of(plan, index, names=[rung.name], first=begin, last=end, inits=digests)
+        asked = {"names": [rung.name], "first": begin, "last": end, "inits": digests, "feeder": feeder}
+        tools = {"original": WholeFile(path), "store": store, "spawner": spawner, "sink": lambda _: None}
+        made = run.of(plan, index, **asked)
+        assert (made.feed is not None) == probed.source.indexed
         try:
-            await run.execute(
-                made, original=WholeFile(path), store=store, spawner=spawner, sink=lambda _: None
-            )
-        except PackagingError:  # as the farm does: again, with an earlier seek
-            again = replace(made, early=True)
-            await run.execute(
-                again, original=WholeFile(path), store=store, spawner=spawner, sink=lambda _: None
-            )
+            await run.execute(made, **tools)
+        except PackagingError:  # as the farm does: again, from an earlier place
+            await run.execute(run.of(plan, index, **asked, early=True), **tools)
     inits = await Inits(spawner).of(plan)
     for store in (alone, overlapping):
         bodies = [await store.get(keys.segment(plan.generation, rung.name, n)) for n in range(plan.pictures)]

@@ -15,6 +15,7 @@ from streamer.catalog import Catalog
 from streamer.errors import NoSuchAsset, WrongState
 from streamer.making import Making, Tools
 from streamer.rows import Clock, Fill, State, wall_clock
+from streamer.uploads.arriving import Arriving
 from streamer.uploads.errors import NoSuchUpload
 from streamer.uploads.inbox import Inbox
 
@@ -72,6 +73,9 @@ class Works:
             return known.id
         asset = await self._catalog.create_asset(title=title, size=size, upload_id=upload_id)
         return asset.id
+
+    async def arriving(self, asset_id: str, original: Arriving) -> None:
+        """Begin to look at the bytes of an upload, which come from now on."""
 
     async def received(self, asset_id: str, offset: int) -> None:
         """Note how many bytes are durable."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from streamer.uploads.arriving import Arriving
 from streamer.uploads.disk import Appender, read_span, write_record
 from streamer.uploads.errors import (
     InvalidUpload,
@@ -22,6 +23,7 @@ from streamer.uploads.errors import (
 from streamer.uploads.flow import Flow, Pace, Slot
 from streamer.uploads.folder import Folder
 from streamer.uploads.metadata import Checksum
+from streamer.uploads.tails import check_tail
 from streamer.uploads.upload import Upload
 
 _T = TypeVar("_T")
@@ -90,7 +92,14 @@ class DiskInbox:
             await self._reconcile(slot)
             algorithm = checksum.algorithm if checksum is not None else ""
             appender = await self._call(
-                lambda: Appender(self.path(upload.id), offset, reserve=self._reserve, algorithm=algorithm)
+                lambda: Appender(
+                    self.path(slot.upload.into or upload.id),
+                    offset,
+                    reserve=self._reserve,
+                    algorithm=algorithm,
+                    base=slot.upload.at,
+                    shared=bool(slot.upload.into or slot.upload.tail),
+                )
             )
             flow = Flow(
                 slot,
@@ -106,6 +115,7 @@ class DiskInbox:
                 await flow.run(chunks)
             finally:
                 slot.readable = slot.upload.offset
+                slot.pulse()
                 await self._call(appender.close)
             return slot.upload
 
@@ -122,6 +132,9 @@ class DiskInbox:
             if slot.upload.delivered:
                 return slot.upload
             await give(slot.upload, self.path(upload_id))
+            tail = self._tail(slot)
+            if tail is not None:
+                await self._change(tail, delivered=True)
             return await self._change(slot, delivered=True)
 
     async def read(self, upload_id: str, start: int, stop: int) -> bytes:
@@ -133,8 +146,12 @@ class DiskInbox:
         return await self._call(read_span, self.path(upload_id), start, stop)
 
     async def size(self, upload_id: str) -> int:
-        """Return how many bytes can be read."""
-        return (await self._slot(upload_id)).readable
+        """Return how many bytes are there, its end's too."""
+        slot = await self._slot(upload_id)
+        tail = self._tail(slot)
+        if tail is None or slot.readable > tail.upload.at:
+            return slot.readable
+        return slot.readable + tail.readable
 
     async def seal(self, upload_id: str) -> Path:
         """Close the upload at its present offset, and return its file."""
@@ -154,6 +171,7 @@ class DiskInbox:
         slot.fence()
         async with self._locked(slot):
             await self._change(slot, abandoned=True)
+            await self._forget_tail(slot)
             await self._call(self._folder.unlink_bytes, upload_id)
             slot.readable = 0
 
@@ -167,7 +185,56 @@ class DiskInbox:
         slot.fence()
         async with self._locked(slot):
             await self._call(self._folder.unlink, upload_id)
+            await self._forget_tail(slot)
             del self._slots[upload_id]
+
+    async def map_tail(self, tail: Upload) -> Upload:
+        """Begin the upload of the end of the upload `tail.into`. See Inbox."""
+        slot = await self._slot(tail.into)
+        slot.fence()
+        async with self._locked(slot):
+            check_tail(tail, host=slot.upload)
+            earlier = self._tail(slot)
+            if earlier is not None and earlier.upload.whole:
+                raise NotWritable("The end of this upload is there already.")
+            await self._call(self._folder.create, tail)
+            await self._forget_tail(slot)
+            self._slots[tail.id] = Slot(upload=tail, generation=tail.generation, readable=0, host=slot)
+            await self._change(slot, tail=tail.id)
+        return tail
+
+    async def tail_of(self, upload: Upload) -> Upload | None:
+        """Return the upload of this upload's end, None where it has none."""
+        tail = self._tail(await self._slot(upload.id))
+        return None if tail is None else tail.upload
+
+    async def drop_tail(self, upload_id: str) -> None:
+        """Give the end of an upload up, unless the upload is whole."""
+        slot = await self._slot(upload_id)
+        async with self._locked(slot):
+            if slot.upload.tail and not slot.upload.whole:
+                await self._forget_tail(slot)
+                await self._change(slot, tail="")
+
+    async def meet(self, upload_id: str) -> Upload:
+        """Count the end as received where the head has come to it and the end is whole."""
+        slot = await self._slot(upload_id)
+        if slot.lock.locked():  # whoever writes the head comes here afterwards
+            return slot.upload
+        async with self._locked(slot):
+            tail = self._tail(slot)
+            met = tail is not None and tail.upload.whole and slot.upload.offset == tail.upload.at
+            if not met or slot.upload.delivered or slot.upload.abandoned:
+                return slot.upload
+            await self._change(slot, offset=slot.upload.length)
+            slot.readable = slot.upload.offset
+            slot.pulse()
+            return slot.upload
+
+    async def original(self, upload_id: str) -> Arriving:
+        """Return the upload as a source that can be read while it grows."""
+        slot = await self._slot(upload_id)
+        return Arriving(slot, self.path(upload_id), tail=lambda: self._tail(slot))
 
     async def all(self) -> tuple[Upload, ...]:
         """Return every upload that is known, oldest first."""
@@ -192,6 +259,18 @@ class DiskInbox:
             yield
         finally:
             slot.lock.release()
+
+    def _tail(self, slot: Slot) -> Slot | None:
+        return self._slots.get(slot.upload.tail) if slot.upload.tail else None
+
+    async def _forget_tail(self, slot: Slot) -> None:
+        """Remove the upload of a slot's end; whoever holds the slot's lock calls it."""
+        tail = self._tail(slot)
+        if tail is not None:
+            tail.fence()
+            async with self._locked(tail):
+                await self._call(self._folder.unlink_record, tail.upload.id)
+                del self._slots[tail.upload.id]
 
     async def _settle_length(self, slot: Slot, length: int) -> None:
         known = slot.upload.length
@@ -231,7 +310,20 @@ class DiskInbox:
                 self._slots[upload.id] = Slot(
                     upload=upload, generation=upload.generation, readable=upload.offset, doubtful=differs
                 )
+            for slot in list(self._slots.values()):
+                await self._link(slot)
             self._loaded = True
+
+    async def _link(self, slot: Slot) -> None:
+        # A crash may have come between the records of an upload and of its end.
+        upload = slot.upload
+        if upload.into:
+            slot.host = self._slots.get(upload.into)
+            if slot.host is None or slot.host.upload.tail != upload.id:
+                await self._call(self._folder.unlink_record, upload.id)
+                del self._slots[upload.id]
+        elif upload.tail and upload.tail not in self._slots and not upload.whole:
+            slot.upload, slot.doubtful = replace(upload, tail=""), True
 
     async def _call(self, work: Callable[..., _T], *arguments: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)

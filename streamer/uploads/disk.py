@@ -64,13 +64,25 @@ def read_span(path: Path, start: int, stop: int) -> bytes:
 class Appender:
     """Write at the end of an upload's file, from an acknowledged offset on; what lay beyond it is cut off.
 
-    `end` is where the next byte goes. `reserve` bytes of the disk stay free. Threads may differ from call to
+    `end` is where the next byte goes, counted from byte `base` of the file. Of a `shared` file, which two
+    uploads fill, nothing is cut off. `reserve` bytes of the disk stay free. Threads may differ from call to
     call but calls do not overlap, except that `close` waits for a write still under way.
     """
 
-    def __init__(self, path: Path, offset: int, *, reserve: int, algorithm: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        offset: int,
+        *,
+        reserve: int,
+        algorithm: str = "",
+        base: int = 0,
+        shared: bool = False,
+    ) -> None:
         """Open the file and cut it to the offset. Raise NoRoom, NotDurable."""
         self.end = offset
+        self._base = base
+        self._shared = shared
         self._reserve = reserve
         self._hash = hashlib.new(algorithm, usedforsecurity=False) if algorithm else None
         self._lock = threading.Lock()
@@ -80,11 +92,12 @@ class Appender:
             size = os.fstat(self._descriptor).st_size
             # Bytes past the offset were never acknowledged: after a failed sync the page cache is no proof of
             # what the disk holds, so they are written anew. Fewer bytes must not become zeros.
-            os.ftruncate(self._descriptor, min(size, offset))
+            if not shared:
+                os.ftruncate(self._descriptor, min(size, offset))
         except OSError as error:
             self.close()
             raise failure(error, doing="opening the upload") from error
-        if size < offset:
+        if size < base + offset and offset:
             self.close()
             raise NotDurable("The upload's file is shorter than what was acknowledged.")
 
@@ -96,7 +109,7 @@ class Appender:
                 raise NoRoom("The disk's reserve is reached; everything acknowledged is kept.")
             while batch:
                 try:
-                    written = os.pwrite(self._descriptor, batch, self.end)
+                    written = os.pwrite(self._descriptor, batch, self._base + self.end)
                 except OSError as error:
                     raise failure(error, doing="writing") from error
                 self.end += written
@@ -115,7 +128,8 @@ class Appender:
     def cut(self, offset: int) -> None:
         """Drop the bytes from the offset on. Raise OSError."""
         with self._lock:
-            os.ftruncate(self._descriptor, offset)
+            if not self._shared:
+                os.ftruncate(self._descriptor, offset)
             self.end = offset
 
     def digest(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,13 +23,18 @@ from streamer.uploads.upload import Upload
 
 BATCH_BYTES = 2 << 20
 BATCH_SECONDS = 0.25  # a batch that does not fill is written after so long
+FIRST_BYTES = 8 << 20  # of the first ones of a request somebody may wait to see the first picture
+FIRST_SECONDS = 0.05
 IDLE_BYTES = 1024  # a sender that needs longer than the idle time for these counts as silent
 GIVE_BACK = 64 << 10  # freed on a full disk, so that the record of what was received can be written
 
 
 @dataclass(slots=True, kw_only=True)
 class Slot:
-    """One upload in this process: its record, who may write, how far reading may go."""
+    """One upload in this process: its record, who may write, how far reading may go.
+
+    `host` is the slot into whose file an end goes.
+    """
 
     upload: Upload
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -36,6 +42,15 @@ class Slot:
     readable: int
     gate: asyncio.Timeout | None = None
     doubtful: bool = False  # the record on disk may differ from `upload`: a checkpoint failed
+    host: Slot | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def pulse(self) -> None:
+        """Wake whoever waits for bytes of this upload, or of what it goes into."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+        if self.host is not None:
+            self.host.pulse()
 
     def fence(self) -> int:
         """Take the upload over: stop the present writer and return the new generation."""
@@ -85,7 +100,7 @@ class Flow:
         self._batch, self._spare = bytearray(size), bytearray(size)
         self._size = 0
         self._over = memoryview(b"")
-        self._taken = appender.end
+        self._began = self._taken = appender.end
         self._job: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._failure: NoRoom | NotDurable | None = None
@@ -147,7 +162,8 @@ class Flow:
         self._over = self._over[moved:]
         self._size += moved
         if moved and self._timer is None:
-            self._timer = self._loop.call_later(BATCH_SECONDS, self._overdue)
+            first = self._taken - self._began <= FIRST_BYTES
+            self._timer = self._loop.call_later(FIRST_SECONDS if first else BATCH_SECONDS, self._overdue)
         return self._size == len(self._batch)
 
     async def _flush(self) -> None:
@@ -193,6 +209,7 @@ class Flow:
             self._appender.write(batch)
             if self._checksum is None:
                 self._slot.readable = self._appender.end
+                self._tell()
             waiting = self._appender.end - self._synced_end
             late = self._loop.time() - self._synced_at >= self._pace.sync_seconds
             if waiting >= self._pace.sync_bytes or late:
@@ -253,3 +270,9 @@ class Flow:
         slot.doubtful = True
         write_record(self._record, counted)
         slot.upload, slot.readable, slot.doubtful = counted, end, False
+        self._tell()
+
+    def _tell(self) -> None:
+        # In a thread, once for each batch: those who wait for bytes look for themselves.
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits
+            self._loop.call_soon_threadsafe(self._slot.pulse)

@@ -52,11 +52,19 @@ class Folder:
             return []
         if upload.delivered or upload.abandoned:
             return [(upload, False)]
-        held = self.bytes_of(upload.id)
-        kept = min(upload.offset, held.stat().st_size if held.exists() else 0)
+        held = self.bytes_of(upload.into or upload.id)
+        size = held.stat().st_size if held.exists() else 0
+        kept = max(0, min(upload.offset, size - upload.at))
         return [(replace(upload, offset=kept), kept != upload.offset)]
 
     def create(self, upload: Upload) -> None:
+        """Make both files durably, of an end only the record. See `_create`."""
+        if upload.into:
+            write_record(self.record_of(upload.id), upload)
+        else:
+            self._create(upload)
+
+    def _create(self, upload: Upload) -> None:
         """Make both files durably. Raise NoRoom, NotDurable, and FileExistsError where the id is taken."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -76,6 +84,10 @@ class Folder:
         # The record first: bytes without one are nothing, a record without bytes would be an upload.
         self.record_of(upload_id).unlink(missing_ok=True)
         self.unlink_bytes(upload_id)
+
+    def unlink_record(self, upload_id: str) -> None:
+        """Remove the record of an upload that has no file of its own."""
+        self.record_of(upload_id).unlink(missing_ok=True)
 
     def unlink_bytes(self, upload_id: str) -> None:
         """Remove the bytes; absence is no error. Raise NotDurable."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from streamer.uploads.arriving import Arriving
 from streamer.uploads.metadata import Checksum
 from streamer.uploads.upload import Upload
 
@@ -25,6 +26,32 @@ class Inbox(Protocol):
 
     async def claim(self, upload_id: str) -> Upload:
         """Stop the present writer, wait until it is settled, and return the upload. Raise UploadBusy."""
+
+    async def map_tail(self, tail: Upload) -> Upload:
+        """Begin the upload of the end of the upload `tail.into`: the bytes from `tail.at` on.
+
+        Its writer is stopped. An end that is not whole gives way to the new one. Raise InvalidUpload where
+        the numbers do not fit, NotWritable where there is an end or the upload takes no bytes, NoRoom,
+        NotDurable, UploadBusy.
+        """
+
+    async def tail_of(self, upload: Upload) -> Upload | None:
+        """Return the upload of this upload's end, None where it has none."""
+
+    async def drop_tail(self, upload_id: str) -> None:
+        """Give the end of an upload up, unless the upload is whole: its bytes do not count. Raise UploadBusy.
+
+        Absence is no error.
+        """
+
+    async def meet(self, upload_id: str) -> Upload:
+        """Count the end as received where the head has come to it and the end is whole.
+
+        Whoever writes the head calls it after that; until then nothing happens. Raise NoRoom, NotDurable.
+        """
+
+    async def original(self, upload_id: str) -> Arriving:
+        """Return the upload as a source that can be read while it grows."""
 
     async def append(
         self,
@@ -60,7 +87,7 @@ class Inbox(Protocol):
         """Return received bytes start to stop (excluded), fewer where they have not come yet."""
 
     async def size(self, upload_id: str) -> int:
-        """Return how many bytes can be read; with a checksum pending, those before it."""
+        """Return how many bytes are there, its end's too; with a checksum pending, those before it."""
 
     async def seal(self, upload_id: str) -> Path:
         """Close the upload at its present offset, which becomes its length, and return its file."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from streamer.uploads.arriving import Arriving
+
 
 class Intake(Protocol):
     """Turn uploads into assets. Every call may come again after a crash, and then changes nothing."""
@@ -16,6 +18,9 @@ class Intake(Protocol):
 
         `size` in bytes is None while it is not known. The title is cleaned, and data only.
         """
+
+    async def arriving(self, asset_id: str, original: Arriving) -> None:
+        """Begin to look at the bytes of an upload, which come from now on; called before each body."""
 
     async def received(self, asset_id: str, offset: int) -> None:
         """Take note that so many bytes can be read from the inbox; called at most twice a second."""

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from streamer.rows import Clock
@@ -24,6 +25,7 @@ from streamer.uploads.errors import (
 from streamer.uploads.inbox import Inbox
 from streamer.uploads.intake import Intake, UploadSettings
 from streamer.uploads.metadata import Checksum
+from streamer.uploads.tails import Body
 from streamer.uploads.upload import Upload
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,25 @@ class Reception:
             raise
         return await self.inbox.update(upload.id, asset=asset)
 
+    async def begin_tail(self, *, asset: str, at: int, length: int | None, metadata: str) -> Upload:
+        """Create the upload of the end of an asset's file. See Inbox.map_tail."""
+        host = next((one for one in await self.inbox.all() if asset and one.asset == asset), None)
+        if host is None or self.expired(host):
+            raise InvalidUpload("No upload of this asset is under way.")
+        now = self.clock()
+        return await self.inbox.map_tail(
+            Upload(
+                id=secrets.token_hex(16),
+                length=length,
+                created=now,
+                expires=now + self.settings.expiry_seconds * 1000,
+                metadata=metadata,
+                partial=True,
+                into=host.id,
+                at=at,
+            )
+        )
+
     async def claim(self, upload_id: str) -> Upload:
         """Take an upload over from whoever writes to it. Raise NoSuchUpload, UploadExpired, UploadBusy."""
         upload = await self.inbox.claim(upload_id)
@@ -92,7 +113,7 @@ class Reception:
 
     def expired(self, upload: Upload) -> bool:
         """Say whether the upload was left for too long; what an asset owns never expires."""
-        return not upload.delivered and self.clock() >= upload.expires
+        return not upload.delivered and not upload.into and self.clock() >= upload.expires
 
     async def receive(
         self,
@@ -117,19 +138,51 @@ class Reception:
             if offset <= limit < offset + coming:
                 raise TooLarge(f"The body goes past the {limit} bytes that this upload may have.")
             await self._room(coming)
-        async with contextlib.aclosing(self._watched(upload, chunks)) as watched:
-            upload = await self.inbox.append(
-                upload,
-                offset,
-                watched,
-                limit=limit,
-                length=length,
-                checksum=checksum,
-                expires=self.clock() + self.settings.expiry_seconds * 1000,
-            )
-        if upload.whole and not upload.partial:
+        shown = await self.inbox.state(upload.into) if upload.into else upload
+        if shown.asset and not shown.delivered:
+            await self.intake.arriving(shown.asset, await self.inbox.original(shown.id))
+        async with contextlib.aclosing(self._watched(shown, chunks)) as watched:
+            expires = self.clock() + self.settings.expiry_seconds * 1000
+            append = partial(self.inbox.append, upload, length=length, checksum=checksum, expires=expires)
+            tail = await self.inbox.tail_of(upload)
+            if tail is not None and offset <= tail.at and upload.offset == offset:
+                if checksum is not None and offset + (coming or 0) > tail.at:
+                    raise InvalidUpload("A body with a checksum has to end where the end of the file begins.")
+                return await self._receive_head(upload, offset, Body(watched), tail=tail, append=append)
+            upload = await append(offset, watched, limit=limit)
+        if upload.into:
+            await self._met(upload.into)
+        elif upload.whole and not upload.partial:
             return await self.deliver(upload)
         return upload
+
+    async def _receive_head(
+        self,
+        upload: Upload,
+        offset: int,
+        body: Body,
+        *,
+        tail: Upload,
+        append: Callable[..., Awaitable[Upload]],
+    ) -> Upload:
+        """Append to an upload whose end is or was on its way, up to that; see docs/api.md."""
+        received = await append(offset, body.first(tail.at - offset), limit=tail.at)
+        if received.offset < tail.at:
+            return received
+        received = await self._met(upload.id)
+        if not await body.more():
+            return received
+        if received.whole:
+            await body.drop(tail.length or 0)
+            return received
+        await self.inbox.drop_tail(upload.id)
+        received = await append(tail.at, body.rest(), limit=upload.length)
+        return await self.deliver(received) if received.whole else received
+
+    async def _met(self, upload_id: str) -> Upload:
+        """Join head and end where both are there, and hand the whole over."""
+        upload = await self.inbox.meet(upload_id)
+        return await self.deliver(upload) if upload.whole else upload
 
     async def seal(self, upload: Upload) -> Upload:
         """End an upload whose length was not known, and hand it over."""
@@ -154,7 +207,7 @@ class Reception:
             if known.parts == parts and known.delivered:
                 return known
         sources = [await self.claim(part) for part in parts]
-        if not all(source.partial and source.whole for source in sources):
+        if not all(source.partial and source.whole and not source.into for source in sources):
             raise InvalidUpload("Upload-Concat joins partial uploads that are whole.")
         total = sum(source.offset for source in sources)
         upload = await self.begin(title=title, length=total, metadata=metadata, parts=parts)
@@ -172,7 +225,10 @@ class Reception:
         upload = await self.claim(upload_id)
         if upload.delivered:
             raise NotWritable("The upload is complete and belongs to its asset: delete that.")
-        await self.forget(upload)
+        if upload.into:
+            await self.inbox.drop_tail(upload.into)
+        else:
+            await self.forget(upload)
 
     async def forget(self, upload: Upload) -> None:
         """Remove an upload, and abandon its asset."""
@@ -181,7 +237,7 @@ class Reception:
         await self.inbox.remove(upload.id)
 
     async def recover(self) -> None:
-        """After a start: deliver what was whole, forget what nobody can go on with."""
+        """After a start: deliver what was whole, forget what nobody can go on with, show the rest again."""
         for upload in await self.inbox.all():
             if upload.delivered or upload.abandoned or upload.partial:
                 continue
@@ -189,10 +245,12 @@ class Reception:
                 asset = await self.intake.begin(title="", size=upload.length, upload_id=upload.id)
                 await self.intake.abandon(asset)
                 await self.inbox.remove(upload.id)
-            elif upload.whole:
-                await self.deliver(upload)
+            elif (await self._met(upload.id)).whole:
+                continue
             elif upload.parts or not upload.resumable:
                 await self.forget(upload)
+            elif await self.inbox.size(upload.id):
+                await self.intake.arriving(upload.asset, await self.inbox.original(upload.id))
 
     async def sweep_once(self) -> None:
         """Remove what has expired; the memory of it, which answers 410, goes one expiry time later."""

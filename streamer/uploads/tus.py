@@ -16,6 +16,7 @@ from streamer.uploads.metadata import (
     title_of,
 )
 from streamer.uploads.reception import Reception
+from streamer.uploads.tails import parse_tail
 from streamer.uploads.upload import Upload
 
 OFFSET_MAX = (1 << 63) - 1
@@ -60,7 +61,8 @@ class Tus:
     async def create(self, request: web.Request) -> web.Response:
         """Create an upload; take its first bytes where some came along, or join partial uploads."""
         metadata = request.headers.get("Upload-Metadata", "")
-        title = title_of(parse_metadata(metadata))
+        pairs = parse_metadata(metadata)
+        title = title_of(pairs)
         concat = request.headers.get("Upload-Concat")
         parts = parse_concat(concat) if concat is not None else None
         if parts is not None:
@@ -73,9 +75,15 @@ class Tus:
             raise InvalidUpload("Upload-Length and Upload-Defer-Length exclude each other.")
         body = request.body_exists and request.content_length != 0
         checksum = _check_body(request) if body else None
-        upload = await self._reception.begin(
-            title=title, length=length, metadata=metadata, partial=concat is not None
-        )
+        tail = parse_tail(pairs, limit=OFFSET_MAX) if concat is not None else None
+        if tail is not None:
+            upload = await self._reception.begin_tail(
+                asset=tail[0], at=tail[1], length=length, metadata=metadata
+            )
+        else:
+            upload = await self._reception.begin(
+                title=title, length=length, metadata=metadata, partial=concat is not None
+            )
         if not body and length != 0:
             return _created(request, upload)
         try:

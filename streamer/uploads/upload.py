@@ -19,6 +19,9 @@ class Upload:
     ids an upload was joined from. `resumable` is false for a plain POST. `delivered` tells that the bytes
     belong to the asset, `abandoned` that they are gone and only the memory of the upload is left.
     `generation` counts the requests that took the upload over: a writer of an older one stops.
+
+    The end of a file can come before its head: an upload whose bytes go `into` another's file, from byte `at`
+    on, which that one names as its `tail`.
     """
 
     id: str
@@ -34,6 +37,9 @@ class Upload:
     delivered: bool = False
     abandoned: bool = False
     generation: int = 0
+    into: str = ""
+    at: int = 0
+    tail: str = ""
 
     @property
     def whole(self) -> bool:

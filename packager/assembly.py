@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from packager import formats, scanning, tabled
+from packager import compliance, formats, scanning, tabled
 from packager.boxes import read_header
 from packager.errors import BadBoxes, CodecNotAllowed, NothingDecodable, OverLimit
 from packager.index import Index
@@ -100,6 +100,7 @@ class Assembly:
         self._warnings = list(state.warnings)
         self._banned: list[str] = []
         self._rows: list[TrackTable] = []
+        self._obstacles: dict[int, tuple[str, ...]] = {}
 
     def source(self) -> Found:
         """Return what the file is. Raise Refused, or Undecodable to be asked again without a track."""
@@ -198,6 +199,9 @@ class Assembly:
                     codec=video.codec_context.codec.canonical_name,
                 )
                 self._keep(video, track, found.rows, end=found.end)
+                self._obstacles[video.index] = compliance.picture(
+                    track, found.rows, self._state.path, received=self._state.received
+                )
                 pictures = Pictures(index=found.index, end=found.end)
                 if found.lost:
                     self._warnings.append(
@@ -212,6 +216,7 @@ class Assembly:
                 rows = tabled.audio(track, self._state.size)
                 if rows is not None:
                     self._keep(stream, track, rows, end=round(reach[1] * track.timescale))
+                    self._obstacles[stream.index] = compliance.sound(track, rows)
         except BadBoxes as error:
             raise Untabled from error
         return pictures, reaches
@@ -294,6 +299,7 @@ class Assembly:
         track = self._state.table(stream)
         edited = bool(track and (len(track.edits) > 1 or track.shift))
         described = video_track(stream, frame, index, end=end, edit_list=edited)
+        described = replace(described, obstacles=self._obstacles.get(stream.index))
         if described.frame_rate >= FASTEST and described.variable:
             self._warnings.append(f"More than {FASTEST} frames a second: not all are kept.")
         return described
@@ -312,7 +318,8 @@ class Assembly:
             if not isinstance(frame, AudioFrame) or reach is None or reach[1] <= reach[0]:
                 self._warnings.append(f"Audio track {stream.index} cannot be decoded and is left out.")
                 continue
-            kept.append(audio_track(stream, frame, start=reach[0], end=reach[1]))
+            heard = audio_track(stream, frame, start=reach[0], end=reach[1])
+            kept.append(replace(heard, obstacles=self._obstacles.get(stream.index)))
         return tuple(kept)
 
     def _span(self, video: VideoTrack | None, audio: tuple[AudioTrack, ...]) -> tuple[Fraction, Fraction]:

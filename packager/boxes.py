@@ -118,12 +118,30 @@ def movie_fragment(*, sequence: int, decode_time: int, entries: Sequence[Entry])
     table = b"".join(
         _row(entry, duration=duration is None, flags=not all_sync, offset=offsets) for entry in entries
     )
-    head = full_box("mfhd", 0, 0, struct.pack(">I", sequence))
     tfhd = full_box("tfhd", 0, tfhd_flags, struct.pack(">I", 1), defaults)
+    trun = (trun_flags, len(entries), table)
+    return _moof(sequence=sequence, decode_time=decode_time, tfhd=tfhd, trun=trun)
+
+
+FULL_ROW = 16
+"""Bytes of a sample in `tabled_fragment`'s table: duration, size, flags, signed offset as in Entry."""
+
+
+def tabled_fragment(*, sequence: int, decode_time: int, table: bytes) -> bytes:
+    """Write a moof as `movie_fragment` does, all said of each sample: its size follows from their count."""
+    tfhd = full_box("tfhd", 0, _TFHD_DEFAULT_BASE_IS_MOOF, struct.pack(">I", 1))
+    flags = _TRUN_DATA_OFFSET | _TRUN_DURATION | _TRUN_SIZE | _TRUN_FLAGS | _TRUN_CTS
+    trun = (flags, len(table) // FULL_ROW, table)
+    return _moof(sequence=sequence, decode_time=decode_time, tfhd=tfhd, trun=trun)
+
+
+def _moof(*, sequence: int, decode_time: int, tfhd: bytes, trun: tuple[int, int, bytes]) -> bytes:
+    flags, count, table = trun
+    head = full_box("mfhd", 0, 0, struct.pack(">I", sequence))
     tfdt = full_box("tfdt", 1, 0, struct.pack(">Q", decode_time))
     # trun: header 8, version and flags 4, count 4, data offset 4, then the table
     size = 8 + len(head) + 8 + len(tfhd) + len(tfdt) + 20 + len(table)
-    run = full_box("trun", 1, trun_flags, struct.pack(">Ii", len(entries), size + 8), table)
+    run = full_box("trun", 1, flags, struct.pack(">Ii", count, size + 8), table)
     return box("moof", head, box("traf", tfhd, tfdt, run))
 
 

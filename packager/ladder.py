@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from packager import timeline
+from packager import copyable, timeline
+from packager.copyable import TURNED_OFF
 from packager.index import Index
 from packager.model import AudioTrack, Colour, Grid, Scan, Source, VideoTrack
 from packager.plan import AudioRung, Picture, Plan, TextRung, VideoRung
+from packager.tables import Tables
 
 STANDARD = (2160, 1440, 1080, 720, 480, 360, 240, 144)
 """Short sides below the top rung, and what the top rung snaps down to within 5 %."""
@@ -50,9 +52,22 @@ class Effort:
 
 
 def plan(source: Source, index: Index | None, *, identity: str, encoder: str, effort: Effort | None = None,
-         allow_keyframe_grid: bool = True, salt: str = "") -> Plan:  # fmt: skip
-    """Freeze the choices for a source. `salt` makes another generation of the very same choices."""
+         allow_keyframe_grid: bool = True, salt: str = "", tables: Tables | None = None) -> Plan:  # fmt: skip
+    """Freeze the choices for a source. `salt` makes another generation of the very same choices.
+
+    With `tables` tracks that comply are copied.
+    """
     effort = effort or Effort()
+    made = _encoded(source, index, identity=identity, encoder=encoder, effort=effort,
+                    allow_keyframe_grid=allow_keyframe_grid, salt=salt)  # fmt: skip
+    if tables is None:
+        return made
+    return copyable.applied(made, index, tables) if effort.copy else replace(made, uncopied=(TURNED_OFF,))
+
+
+def _encoded(source: Source, index: Index | None, *, identity: str, encoder: str, effort: Effort,
+             allow_keyframe_grid: bool, salt: str) -> Plan:  # fmt: skip
+    """Return the plan with everything encoded."""
     video = source.video
     if video is None or index is None:
         return _sound_only(source, identity=identity, encoder=encoder, salt=salt)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 
-from packager import engine
+from packager import engine, run
 from packager.engine import Group
 from packager.feed import Feeder
 from packager.original import Original
 from packager.plan import Plan
-from packager.timeline import AAC_FRAME
-
-_HEARD_AFTER = 2
-"""AAC frames behind a segment's end that its encoder hears as well."""
 
 
 def of(
@@ -61,13 +56,5 @@ def _ready(group: Group, ready: int, plan: Plan, *, original: Original, feeder: 
 
 def _reach(group: Group, number: int, plan: Plan, feeder: Feeder | None) -> int:
     """Return how many bytes of the source a segment needs: all of them where nothing can find its own."""
-    if feeder is None:
-        return plan.source.size
-    borders = plan.borders if group.sound else plan.shown
-    begin, end = (plan.origin + Fraction(borders[at], plan.timescale) for at in (number, number + 1))
-    rung = next((rung for rung in plan.audio if rung.name in group.names), None)
-    if rung is not None:
-        feed = feeder.stretch(rung.track, begin, end + Fraction(_HEARD_AFTER * AAC_FRAME, rung.sample_rate))
-    else:
-        feed = feeder.stretch(plan.picture.track, begin, end) if plan.picture else None
-    return plan.source.size if feed is None else feed.reach
+    found = None if feeder is None else run.reach(plan, feeder, names=group.names, number=number)
+    return plan.source.size if found is None else found

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from packager import engine, groups, keys, run
+from packager import engine, feeding, groups, keys, run
 from packager.engine import Group, Running, Slots, Span, Urgency, Want, World
 from packager.errors import ChildFailed, PackagingError, SegmentMismatch, StoreFailed, StoreFull
 from packager.facts import Fact, RunStarted, SegmentStored, Sink, Warned
@@ -63,9 +63,9 @@ class Orders:
 class Packaging:
     """The state of one generation. Not a process and not a task: the foreman hands out what `next` answers.
 
-    `original` holds the source's bytes and `feeder` finds stretches of them; `asset` names whose generation
-    it is; facts go to `sink`. `asked` is called whenever `next` may have a new answer. Everything here can be
-    rebuilt from the plan and the store.
+    `original` holds the source's bytes and `feeder` finds stretches of them, by the tables where none is
+    given; `asset` names whose generation it is; facts go to `sink`. `asked` is called whenever `next` may
+    have a new answer. Everything here can be rebuilt from the plan and the store.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Packaging:
         self.original = original
         self.asset = asset
         self.tables = tables or Tables({})
-        self.feeder = feeder
+        self.feeder = feeder or feeding.feeder(self.tables)
         self.store = store
         self.failure: PackagingError | None = None
         self.sizes: dict[str, dict[int, int]] = {name: {} for name in inits}
@@ -191,7 +191,8 @@ class Packaging:
             or plan.borders[: len(self.plan.borders)] != self.plan.borders
         ):
             raise ValueError("a plan grows at its end only")
-        self.plan, self.index, self.tables, self.feeder = plan, index, tables, feeder
+        self.plan, self.index, self.tables = plan, index, tables
+        self.feeder = feeder or feeding.feeder(tables)
         self.received()
 
     def received(self) -> None:
@@ -243,6 +244,7 @@ class Packaging:
     def run(self, running: Running) -> Run:
         """Return the Run of a span, the more careful the more often it has failed."""
         span = running.span
+        tries = self._most_tries(span)
         made = run.of(
             self.plan,
             self.index,
@@ -250,12 +252,14 @@ class Packaging:
             first=span.first,
             last=span.last,
             inits={name: init.digest for name, init in self.inits.items()},
+            feeder=self.feeder,
+            early=tries >= _EARLY,
+            blank=tries >= _BLANK,
         )
-        tries = self._most_tries(span)
         if tries >= _BLANK:
             seconds = made.borders[0] // made.timescale
             self._sink(Warned(text=f"nothing could be decoded {seconds} s from the start: it is left blank"))
-        return replace(made, id=running.run, early=tries >= _EARLY, blank=tries >= _BLANK)
+        return replace(made, id=running.run)
 
     def report(self, fact: Fact) -> None:
         """Take a fact of one of its Runs, wake whoever waits for it, and pass it on."""

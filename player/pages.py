@@ -52,11 +52,8 @@ def watch_html(
         watch.tags(),
         *(f'<link rel="preload" as="fetch" crossorigin href="{escape(address)}">' for address in hints),
     ]
-    if hls:
-        # The engine is a chunk of its own; asked for here, it comes beside the page's script, not after it.
-        lines += [
-            f'<link rel="modulepreload" href="{escape(PREFIX + chunk)}">' for chunk in watch.lazy[_ENGINE]
-        ]
+    # The engine is a chunk of its own; asked for here, it comes beside the page's script, not after it.
+    lines += [f'<link rel="modulepreload" href="{escape(PREFIX + chunk)}">' for chunk in watch.lazy[_ENGINE]]
     if poster:
         lines.append(f'<link rel="preload" as="image" fetchpriority="high" href="{escape(poster)}">')
     if description:

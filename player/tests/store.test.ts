@@ -5,7 +5,7 @@ import { Memory } from "../src/store/memory";
 import { type Effects, Store } from "../src/store/store";
 import { type LocalUpload, type Shelf, Uploads } from "../src/store/uploads";
 import type { UploadHandlers } from "../src/upload/tus";
-import { encodedSpans, uploadedReach } from "../src/store/watching";
+import { edgeOf, encodedSpans, isStored, type WatchState } from "../src/store/watching";
 
 interface Count {
   count: number;
@@ -112,9 +112,25 @@ test("the timeline shows where any rung's picture is encoded, until all is", () 
   expect(encodedSpans({ asset: { ...asset, state: "complete" }, coverage })).toBeUndefined();
 });
 
-test("nothing behind the uploaded bytes can be sought", () => {
-  expect(uploadedReach({ ...asset, received: 25 })).toBe(0.25);
-  expect(uploadedReach(asset)).toBe(1);
+test("while a file is on its way one can seek as far as the server says", () => {
+  const coming: Asset = { ...asset, state: "playable", received: 25, seekable: 12.5 };
+  expect(edgeOf(coming)).toBe(12.5);
+  expect(edgeOf({ ...coming, size: null })).toBe(12.5);
+  expect(edgeOf({ ...coming, seekable: null })).toBe(Infinity);
+  expect(edgeOf({ ...coming, received: coming.size ?? 0 })).toBe(Infinity);
+  expect(edgeOf({ ...coming, state: "complete" })).toBe(Infinity);
+  expect(edgeOf(null)).toBe(Infinity);
+});
+
+test("a segment is there where the server told so, or nothing is known", () => {
+  const name = asset.rungs[0]?.name ?? "";
+  const state = { asset: { ...asset, state: "playable" }, told: true, coverage: { [name]: [[2, 3]] } } as unknown as WatchState;
+  expect([1, 2, 3, 4].map((number) => isStored(state, name, number))).toEqual([false, true, true, false]);
+  expect(isStored(state, "no rung of ours", 1)).toBe(true);
+  expect(isStored({ ...state, told: false }, name, 1)).toBe(true);
+  expect(isStored({ ...state, asset }, name, 1)).toBe(asset.state === "complete");
+  const copied = { ...asset, state: "playable", rungs: [{ ...asset.rungs[0], copied: true }] } as Asset;
+  expect(isStored({ ...state, asset: copied }, name, 9)).toBe(true);
 });
 
 test("an upload is a card at once, and goes when its stream can be played", async () => {

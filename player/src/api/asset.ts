@@ -9,6 +9,8 @@ export interface Rung {
   height: number;
   segments: number;
   done: number;
+  /** The source's own track, served as it is: nothing of it has to be made. */
+  copied?: boolean;
 }
 
 export interface Caption {
@@ -29,7 +31,9 @@ export interface Asset {
   state: AssetState;
   created: string | number;
   duration: number | null;
-  size: number;
+  /** Seconds from the start that can be played now. */
+  seekable?: number | null;
+  size: number | null;
   received: number;
   playback: { hls: string; dash: string } | null;
   poster: string | null;
@@ -37,11 +41,23 @@ export interface Asset {
   rungs: Rung[];
   captions: Caption[];
   warnings: string[];
+  /** Why tracks of the source are encoded and not served as they are. */
+  uncopied?: string[];
   failure: Failure | null;
 }
 
 /** Runs of stored segment numbers, both ends included, by rendition. */
 export type Coverage = Record<string, [number, number][]>;
+
+/** Say whether bytes of the file are still missing. */
+export function arriving({ size, received, state }: Asset): boolean {
+  return state !== "complete" && state !== "failed" && (size === null || received < size);
+}
+
+/** Return the share 0…1 of the file that has come, 0 where its size is not known. */
+export function uploaded({ size, received }: Asset): number {
+  return size ? Math.min(1, received / size) : 0;
+}
 
 /** Count the stored segments of a rung: coverage follows every segment, the asset's own figures come now and then. */
 export function stored(rung: Rung, coverage: Coverage): number {

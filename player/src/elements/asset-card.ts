@@ -1,7 +1,7 @@
 /** One asset of the library. */
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { type Asset, type Coverage, doing, encoded, heights } from "../api/asset";
+import { arriving, type Asset, type Coverage, doing, encoded, heights, uploaded } from "../api/asset";
 import { parseStoryboard, type Tile, tileAt } from "../store/storyboard";
 import { clock, size } from "../store/words";
 import { shared } from "../styles/shared";
@@ -67,12 +67,13 @@ export class AssetCard extends LitElement {
   }
 
   private badge(): TemplateResult | typeof nothing {
-    const { state: now, size: all, received } = this.asset;
+    const { state: now } = this.asset;
     if (now === "complete") return nothing;
+    const upload = ["var(--warn)", `Upload at ${Math.floor(uploaded(this.asset) * 100)} %`, ""];
     const told = {
-      uploading: ["var(--warn)", `Upload at ${all ? Math.floor((received / all) * 100) : 0} %`, ""],
+      uploading: upload,
       probing: ["var(--accent)", "Looking inside", "busy"],
-      playable: ["var(--good)", `Encoding ${Math.floor(encoded(this.asset, this.coverage) * 100)} %`, "busy"],
+      playable: arriving(this.asset) ? upload : ["var(--good)", `Encoding ${Math.floor(encoded(this.asset, this.coverage) * 100)} %`, "busy"],
       failed: ["var(--bad)", "Failed", ""],
     }[now];
     return html`<span class="badge state ${told[2]}" style="--tone:${told[0]}">${told[1]}</span>`;
@@ -92,7 +93,7 @@ export class AssetCard extends LitElement {
     if (this.naming) {
       return html`<input class="field" aria-label="Title" maxlength="200" .value=${title} @blur=${done} @keydown=${keys} />`;
     }
-    return html`<h3 title=${title}>${playback ? html`<a href="/watch/${id}">${title}</a>` : title}</h3>
+    return html`<h3 title=${title}>${playback || this.asset.state === "uploading" ? html`<a href="/watch/${id}">${title}</a>` : title}</h3>
       <div class="tools">
         <button class="icon" aria-label="Rename ${title}" title="Rename" @click=${() => this.rename()}>${pen}</button>
         <button class="icon" aria-label="Delete ${title}" title="Delete" @click=${() => ask(this, { type: "delete", id })}>${bin}</button>
@@ -119,7 +120,7 @@ export class AssetCard extends LitElement {
     const { state: now, size: all, received, warnings } = this.asset;
     const tallest = heights(this.asset)[0];
     return html`<div class="meta">
-      ${now === "uploading" ? html`<span>${size(received)} of ${size(all)} · drop the file again to go on</span>` : html`<span>${size(all)}</span>`}
+      ${now === "uploading" ? html`<span>${size(received)} of ${size(all ?? 0)} · drop the file again to go on</span>` : html`<span>${size(all ?? received)}</span>`}
       ${tallest ? html`<span>${tallest}p</span>` : nothing}
       ${warnings.length ? html`<span class="warn" title=${warnings.join("\n")}>${warnings.length} ${warnings.length > 1 ? "warnings" : "warning"}</span>` : nothing}
     </div>`;

@@ -127,6 +127,27 @@ export const playerStyles = css`
     opacity: 1;
     transition: opacity 0.15s 0.35s;
   }
+  .held {
+    position: absolute;
+    inset: calc(50% + 40px) 0 auto;
+    margin: 0;
+    text-align: center;
+    font-size: 14px;
+    text-shadow: 0 1px 3px #000;
+    pointer-events: none;
+    animation: appear 0.2s 0.35s both;
+  }
+  @keyframes appear {
+    from {
+      opacity: 0;
+    }
+  }
+  .hushed {
+    position: absolute;
+    top: 14px;
+    right: 14px;
+    z-index: 2;
+  }
   @keyframes spin {
     to {
       transform: rotate(1turn);

@@ -1,6 +1,7 @@
 /** <stream-player src poster storyboard>: the video with its controls, usable on any page. */
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
+import { everything, type Presence } from "../engine/presence";
 import { requestFor } from "../store/keys";
 import { Memory } from "../store/memory";
 import { Playback, type PlaybackRequest, type PlaybackState } from "../store/playback";
@@ -11,7 +12,7 @@ import { shared } from "../styles/shared";
 import "./audio-menu";
 import "./caption-menu";
 import "./error-overlay";
-import { expand, pause, pip, play, replay, shrink } from "./icons";
+import { expand, pause, pip, play, replay, shrink, silent } from "./icons";
 import "./quality-menu";
 import { ask, RequestEvent } from "./request";
 import "./shortcut-help";
@@ -23,6 +24,8 @@ import "./volume-control";
 const IDLE_MS = 2600;
 const KEEP_EVERY_S = 5;
 const CLICK_MS = 220;
+/** What is begun near the edge of an upload would wait for it at once. */
+const START_SPARE_S = 4;
 
 /**
  * `src` is a multivariant HLS playlist. `start` is seconds; without it the place kept under `remember` is used.
@@ -38,7 +41,10 @@ export class StreamPlayer extends LitElement {
   @property({ type: Boolean }) autoplay = false;
   @property({ type: Boolean }) hotkeys = false;
   @property({ attribute: false }) coverage: readonly Span[] | undefined;
-  @property({ type: Number }) reach = 1;
+  /** Seconds up to which one can seek while the file is on its way. */
+  @property({ type: Number }) edge = Number.POSITIVE_INFINITY;
+  /** What tells the engine which segments exist; set before the element is in the page. */
+  @property({ attribute: false }) presence: Presence = everything;
 
   @query("video") video!: HTMLVideoElement;
   @query(".stage") private stage!: HTMLElement;
@@ -89,12 +95,13 @@ export class StreamPlayer extends LitElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
+    if (changed.has("edge")) this.request({ type: "edge", to: this.edge });
     if (changed.has("src") && this.playback && this.shown?.source !== this.src) this.loadSource();
     if (changed.has("storyboard")) void this.loadStoryboard();
   }
 
   private begin(): void {
-    this.playback = new Playback(this.video, this.stage, this.memory);
+    this.playback = new Playback(this.video, this.stage, this.memory, this.presence);
     this.shown = this.playback.store.getState();
     this.playback.store.subscribe((next) => this.follow(next));
     this.loadSource();
@@ -102,7 +109,9 @@ export class StreamPlayer extends LitElement {
 
   private loadSource(): void {
     if (!this.src) return;
-    const start = this.start ?? (this.remember ? this.memory.place(this.remember) : 0);
+    const wanted = this.start ?? (this.remember ? this.memory.place(this.remember) : 0);
+    const start = Math.max(0, Math.min(wanted, this.edge - START_SPARE_S));
+    this.request({ type: "edge", to: this.edge });
     this.request({ type: "load", source: this.src, start, autoplay: this.autoplay });
   }
 
@@ -130,6 +139,7 @@ export class StreamPlayer extends LitElement {
     const now = this.snapshot();
     if (!this.remember || !now?.started || !Number.isFinite(now.duration)) return;
     this.kept = now.time;
+    if (now.bandwidth) this.memory.keepLine(now.bandwidth);
     this.memory.keepPlace(this.remember, now.time, now.duration);
   };
 
@@ -191,7 +201,7 @@ export class StreamPlayer extends LitElement {
     const send = (request: PlaybackRequest) => () => this.request(request);
     const [name, icon] = now.ended ? ["Replay (k)", replay] : now.paused ? ["Play (k)", play] : ["Pause (k)", pause];
     return html`<div class="bar">
-      <time-line .state=${now} .tiles=${this.tiles} .coverage=${this.coverage} .reach=${this.reach}></time-line>
+      <time-line .state=${now} .tiles=${this.tiles} .coverage=${this.coverage}></time-line>
       <div class="row" role="group" aria-label="Player controls">
         <button class="tool first" aria-label=${name} title=${name} @click=${send({ type: "toggle" })}>${icon}</button>
         <volume-control .state=${now}></volume-control>
@@ -237,6 +247,10 @@ export class StreamPlayer extends LitElement {
     const waiting = Boolean(now.source) && now.waiting && !now.trouble;
     const inviting = now.paused && !now.started && !waiting && now.source && !now.trouble;
     return html`<div class="spinner ${waiting ? "on" : ""}" role=${waiting ? "status" : nothing} aria-label=${waiting ? "Loading" : nothing}></div>
+      ${waiting && now.preparing ? html`<p class="held" role="status">${heldFor(now)}</p>` : nothing}
+      ${now.hushed
+        ? html`<button class="hushed button" @click=${() => this.request({ type: "mute" })}>${silent} Sound on</button>`
+        : nothing}
       ${now.cues.length ? html`<div class="cues">${now.cues.map((cue) => html`<p>${cue}</p><br />`)}</div>` : nothing}
       ${inviting
         ? html`<button class="big" aria-label="Play" @click=${() => this.request({ type: "play" })}>${play}</button>`
@@ -246,4 +260,9 @@ export class StreamPlayer extends LitElement {
       ${now.trouble ? html`<error-overlay .trouble=${now.trouble}></error-overlay>` : nothing}
       ${this.help ? html`<shortcut-help @close=${() => (this.help = false)}></shortcut-help>` : nothing}`;
   }
+}
+
+/** Say why the picture waits: the place is not uploaded yet, or not encoded. */
+function heldFor({ time, ahead, edge }: Readonly<PlaybackState>): string {
+  return time + ahead > edge - 1 ? "Waiting for the upload…" : "Being prepared…";
 }

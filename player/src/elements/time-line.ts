@@ -14,8 +14,6 @@ export class TimeLine extends LitElement {
   @property({ attribute: false }) tiles: readonly Tile[] = [];
   /** Encoded stretches as fractions 0…1; undefined where everything is there. */
   @property({ attribute: false }) coverage: readonly Span[] | undefined;
-  /** The fraction 0…1 that has been uploaded; nothing behind it can be sought. */
-  @property({ type: Number }) reach = 1;
   @state() private hover: number | undefined;
   @state() private dragging: number | undefined;
 
@@ -62,6 +60,15 @@ export class TimeLine extends LitElement {
       .unreached {
         right: 0;
         background: repeating-linear-gradient(115deg, rgb(0 0 0 / 55%) 0 4px, transparent 4px 8px);
+      }
+      .edge {
+        position: absolute;
+        top: 4px;
+        bottom: 4px;
+        width: 2px;
+        margin-left: -1px;
+        border-radius: 1px;
+        background: var(--warn, #f2b65a);
       }
       .knob {
         position: absolute;
@@ -118,6 +125,11 @@ export class TimeLine extends LitElement {
     return Number.isFinite(duration) && duration > 0 ? duration : 0;
   }
 
+  /** The fraction 0…1 up to which one can seek: nothing behind it is uploaded. */
+  private get reach(): number {
+    return this.length ? clamp(this.state.edge / this.length, 0, 1) : 1;
+  }
+
   private timeAt(event: PointerEvent): number {
     const box = this.getBoundingClientRect();
     return clamp((event.clientX - box.left) / box.width, 0, this.reach) * this.length;
@@ -151,7 +163,8 @@ export class TimeLine extends LitElement {
     this.ariaValueMin = "0";
     this.ariaValueMax = String(Math.floor(this.length));
     this.ariaValueNow = String(Math.floor(time));
-    this.ariaValueText = `${spoken(time)} of ${spoken(this.length)}`;
+    const edge = this.reach < 1 ? `, uploaded to ${spoken(this.state.edge)}` : "";
+    this.ariaValueText = `${spoken(time)} of ${spoken(this.length)}${edge}`;
   }
 
   private preview(time: number): TemplateResult {
@@ -167,7 +180,7 @@ export class TimeLine extends LitElement {
         ></div>`
       : nothing;
     return html`<div class="preview" style="left:clamp(${half}px, ${at * 100}%, calc(100% - ${half}px))">
-      ${picture}${clock(time)}
+      ${picture}${clock(time)}${this.reach < 1 && at >= this.reach ? " · uploaded to here" : ""}
     </div>`;
   }
 
@@ -183,6 +196,9 @@ export class TimeLine extends LitElement {
         ${this.reach < 1 ? html`<i class="unreached" style="left:${this.reach * 100}%"></i>` : nothing}
         <i class="played" style="width:${share}%"></i>
       </div>
+      ${this.reach < 1
+        ? html`<i class="edge" style="left:${this.reach * 100}%" title="Uploaded to ${clock(this.state.edge)}"></i>`
+        : nothing}
       <div class="knob" style="left:${share}%"></div>
       ${this.hover !== undefined && length ? this.preview(this.hover) : nothing}`;
   }

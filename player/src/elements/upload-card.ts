@@ -83,6 +83,7 @@ export class UploadCard extends LitElement {
     const tone = failed ? "var(--bad)" : "var(--accent)";
     const label = failed ? "Stopped" : now === "sent" ? "Preparing" : `Uploading ${percent} %`;
     const asset = this.asset;
+    const id = asset?.id ?? this.upload.asset;
     return html`<article aria-label=${name}>
       <div class="frame">
         <video
@@ -117,7 +118,11 @@ export class UploadCard extends LitElement {
             <button class="button" @click=${() => ask(this, { type: "resend", key })}>${replay} Go on</button>
           </div>`
         : this.figures()}
-      ${asset?.playback ? html`<a class="ready" href="/watch/${asset.id}">${share} Watch link ready</a>` : nothing}
+      ${id
+        ? html`<a class="ready" href="/watch/${id}" target="_blank" rel="noopener">
+            ${share} ${asset?.playback ? "Watch it now" : "Watch while it uploads"}
+          </a>`
+        : nothing}
     </article>`;
   }
 }

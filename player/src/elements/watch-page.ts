@@ -2,11 +2,12 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { Api } from "../api/client";
-import { type Asset, doing, encoded, heights } from "../api/asset";
-import { ControlClient } from "../channel/client";
+import { arriving, type Asset, doing, encoded, heights, uploaded } from "../api/asset";
+import { ControlClient, wallTimer } from "../channel/client";
 import { SocketTransport } from "../channel/transport";
+import { warmUp } from "../engine/choose";
 import { Follow } from "../store/follow";
-import { encodedSpans, uploadedReach, Watching, type WatchRequest } from "../store/watching";
+import { edgeOf, encodedSpans, Watching, type WatchRequest } from "../store/watching";
 import { bitrate, clock, parseTime, size } from "../store/words";
 import { shared } from "../styles/shared";
 import "./asset-details";
@@ -26,7 +27,7 @@ export class WatchPage extends LitElement {
   @property() storyboard = "";
   @query("stream-player") player!: StreamPlayer | null;
   @state() private shared = 0;
-  private readonly control = new ControlClient(new SocketTransport());
+  private readonly control = new ControlClient(new SocketTransport(), wallTimer, (link) => this.watching.store.set({ link }));
   private watching!: Watching;
   private follow!: Follow<ReturnType<Watching["store"]["getState"]>, WatchRequest>;
   private readonly begunAt = startOf(location.search);
@@ -39,6 +40,7 @@ export class WatchPage extends LitElement {
     this.watching = new Watching(this.asset, new Api(), this.control);
     this.follow = new Follow(this, this.watching.store);
     this.watching.begin();
+    if (!this.src) warmUp();
     addEventListener("online", () => this.control.wake());
   }
 
@@ -84,23 +86,27 @@ export class WatchPage extends LitElement {
     }
     if (!asset) return html`<div class="picture wait">${picture}</div>`;
     const uploading = asset.state === "uploading";
-    const share = uploading ? (asset.size ? asset.received / asset.size : 0) : encoded(asset);
+    const share = uploading ? uploaded(asset) : encoded(asset);
     return html`<div class="picture wait">${picture}<div role="status">
       <h2>${uploading ? "Uploading" : "Getting ready"}</h2>
       <p>It starts by itself as soon as it can be played.</p>
       <progress max="1" .value=${share} aria-label="Progress"></progress>
-      <p>${uploading ? `${size(asset.received)} of ${size(asset.size)}` : rate ? `${rate} frames a second` : "Looking inside the file"}</p>
+      <p>${uploading ? sizes(asset) : rate ? `${rate} frames a second` : "Looking inside the file"}</p>
     </div></div>`;
   }
 
   private facts(asset: Asset): TemplateResult {
     const tallest = heights(asset)[0];
-    const average = asset.duration ? (asset.size * 8) / asset.duration : 0;
+    const coming = arriving(asset);
+    const average = asset.duration && asset.size && !coming ? (asset.size * 8) / asset.duration : 0;
     return html`<div class="facts">
       ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}
       ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
-      <span>${size(asset.size)}${average ? ` · ${bitrate(average)} source` : ""}</span>
-      ${asset.state === "playable" ? html`<span role="status">Encoding ${Math.floor(encoded(asset, this.follow.state.coverage) * 100)} %</span>` : nothing}
+      <span>${sizes(asset)}${average ? ` · ${bitrate(average)} source` : ""}</span>
+      ${coming && asset.playback
+        ? html`<span role="status">Uploading ${asset.size ? `${Math.floor(uploaded(asset) * 100)} %` : ""} · can be watched to ${clock(asset.seekable ?? 0)}</span>`
+        : nothing}
+      ${asset.state === "playable" && !coming ? html`<span role="status">Encoding ${Math.floor(encoded(asset, this.follow.state.coverage) * 100)} %</span>` : nothing}
       ${asset.warnings.map((text) => html`<span class="warn">${text}</span>`)}
     </div>`;
   }
@@ -123,7 +129,8 @@ export class WatchPage extends LitElement {
                 remember=${this.asset}
                 .start=${this.begunAt}
                 .coverage=${encodedSpans(now)}
-                .reach=${uploadedReach(asset)}
+                .edge=${edgeOf(asset)}
+                .presence=${this.watching.presence}
                 autoplay
                 hotkeys
               ></stream-player>`
@@ -148,4 +155,11 @@ export class WatchPage extends LitElement {
 function startOf(search: string): number | undefined {
   const seconds = parseTime(new URLSearchParams(search).get("t") ?? "");
   return Number.isNaN(seconds) ? undefined : seconds;
+}
+
+/** Write how large a file is, and how much of it has come. */
+function sizes(asset: Asset): string {
+  const { size: all, received } = asset;
+  if (!arriving(asset)) return size(all ?? received);
+  return all === null ? `${size(received)} so far` : `${size(received)} of ${size(all)}`;
 }

@@ -24,6 +24,8 @@ export interface EngineState {
   audioTrack: number;
   textTracks: readonly Track[];
   textTrack: number;
+  /** What is asked for is still being made. */
+  preparing: boolean;
 }
 
 export interface Trouble {
@@ -39,7 +41,8 @@ export interface Listener {
 
 export interface Engine {
   readonly name: string;
-  load(source: string, start: number): void;
+  /** `bandwidth` is the line as it was last time, bits a second, 0 where that is not known. */
+  load(source: string, start: number, bandwidth: number): void;
   setLevel(index: number): void;
   setAudio(index: number): void;
   /** −1 turns captions off. */
@@ -56,4 +59,5 @@ export const nothing: EngineState = {
   audioTrack: -1,
   textTracks: [],
   textTrack: -1,
+  preparing: false,
 };

@@ -1,11 +1,12 @@
 /** HLS over hls.js. */
-import Hls, { type ErrorData, type Fragment, type HlsConfig, type MediaPlaylist } from "hls.js";
+import Hls, { type ErrorData, type Fragment, type HlsConfig, type LoadPolicy, type MediaPlaylist } from "hls.js";
+import { guided } from "./abr";
 import { type Engine, type Listener, nothing, type Track, type Trouble } from "./engine";
+import { prefer } from "./prefer";
+import { type Presence, renditionOf } from "./presence";
 import { Recovery } from "./recovery";
 import { deviceChannels, groupFor } from "./sound";
 
-// A segment's request is held by the server while it is being encoded, so waiting long is normal and cheaper
-// than asking again. Playlists answer at once and keep hls.js's own limits.
 const CONFIG: Partial<HlsConfig> = {
   enableWorker: false, // fragments are CMAF already: there is nothing to transmux
   capLevelToPlayerSize: false,
@@ -14,15 +15,28 @@ const CONFIG: Partial<HlsConfig> = {
   maxBufferSize: 0, // else ten minutes of the lowest rung are fetched, and then shown on the best of lines
   backBufferLength: 60,
   abrEwmaDefaultEstimate: 2_000_000,
-  fragLoadPolicy: {
+};
+
+/**
+ * A segment's request is held by the server while it is being encoded, so waiting long is normal and cheaper than
+ * asking again; and there is no end to it while the server says that it goes on. Playlists answer at once and keep
+ * hls.js's own limits.
+ */
+function patience(presence: Presence): LoadPolicy {
+  return {
     default: {
       maxTimeToFirstByteMs: 30_000,
       maxLoadTimeMs: 120_000,
-      timeoutRetry: { maxNumRetry: 8, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      timeoutRetry: {
+        maxNumRetry: 8,
+        retryDelayMs: 0,
+        maxRetryDelayMs: 0,
+        shouldRetry: (_config, _count, _timeout, _response, retry) => retry || presence.alive,
+      },
       errorRetry: { maxNumRetry: 8, retryDelayMs: 500, maxRetryDelayMs: 8000 },
     },
-  },
-};
+  };
+}
 
 const RECOVERIES = 2;
 /** Low pictures are dropped for better ones where at least this much of them lies ahead, and not more often. */
@@ -30,6 +44,8 @@ const CLIMB_AHEAD_S = 12;
 const CLIMB_EVERY_MS = 20_000;
 /** The line must carry the better rung this many times over. */
 const CLIMB_SPARE = 1.5;
+/** Borders of pictures and what a buffer says of them differ by less. */
+const BORDER_S = 0.1;
 /** A trouble this long after the last one is a new one. */
 const CALM_MS = 30_000;
 
@@ -40,20 +56,36 @@ export class HlsEngine implements Engine {
   private lastTrouble = 0;
   private lastClimb = 0;
   private loading = 0;
+  private start = 0;
+  private measured = false;
+  private readonly held = new Set<string>();
   private readonly recovery = new Recovery();
 
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly listener: Listener,
+    private readonly presence: Presence,
   ) {}
 
-  load(source: string, start: number): void {
+  load(source: string, start: number, bandwidth: number): void {
     this.hls?.destroy();
+    this.start = start;
+    this.measured = bandwidth > 0;
     if (!Hls.isSupported()) {
       this.listener.failed({ kind: "unsupported", message: "This browser cannot play streamed video.", detail: "" });
       return;
     }
-    const hls = new Hls({ ...CONFIG, startPosition: start });
+    const hls = new Hls({
+      ...CONFIG,
+      startPosition: start,
+      fragLoadPolicy: patience(this.presence),
+      abrController: guided({
+        presence: this.presence,
+        choose: (each, wanted, measured) => this.choose(each, wanted, measured || this.measured),
+        holding: (type, held) => this.holding(type, held),
+      }),
+      ...(this.measured ? { abrEwmaDefaultEstimate: bandwidth } : {}),
+    });
     hls.subtitleDisplay = false; // cues are drawn above the controls, by us
     this.hls = hls;
     this.listener.changed(nothing);
@@ -78,9 +110,12 @@ export class HlsEngine implements Engine {
   }
 
   setLevel(index: number): void {
-    if (!this.hls) return;
-    // nextLevel drops what lies ahead but keeps the picture going, so a choice is seen within a segment.
-    this.hls.nextLevel = index;
+    const { hls } = this;
+    if (!hls) return;
+    // nextLevel drops what lies ahead but keeps the picture going, so a choice is seen within a segment. Where the
+    // rung is still being made there, what lies ahead is played while it is.
+    if (index < 0 || this.storedAhead(hls, index)) hls.nextLevel = index;
+    else hls.loadLevel = index;
     this.tell();
   }
 
@@ -106,6 +141,50 @@ export class HlsEngine implements Engine {
     if (estimate) hls.bandwidthEstimate = estimate;
   }
 
+  /** Return the rung to fetch next, given the one that suits the line. */
+  private choose(hls: Hls, wanted: number, measured: boolean): number {
+    const info = hls.hasEnoughToStart ? hls.mainForwardBufferInfo : null;
+    const time = hls.hasEnoughToStart ? this.video.currentTime : Math.max(this.start, this.video.currentTime);
+    const ahead = info?.len ?? 0;
+    const { first, segments } = grid(hls);
+    const next = first + numberAt(segments, ahead > 0 ? (info?.end ?? time) : time);
+    return prefer(
+      {
+        bitrates: hls.levels.map(({ bitrate }) => bitrate),
+        wanted,
+        loading: hls.hasEnoughToStart ? hls.loadLevel : -1,
+        next,
+        count: segments.length ? first + segments.length : Infinity,
+        ahead,
+        bandwidth: hls.bandwidthEstimate || CONFIG.abrEwmaDefaultEstimate || 0,
+        measured,
+      },
+      (rung, number) => this.stored(hls, rung, number),
+    );
+  }
+
+  private stored(hls: Hls, rung: number, number: number): boolean {
+    const name = renditionOf(hls.levels[rung]?.uri ?? "");
+    return !name || this.presence.stored(name, number);
+  }
+
+  /** Whether a rung has every segment from behind the one on screen to the end of what is buffered. */
+  private storedAhead(hls: Hls, rung: number): boolean {
+    const { first, segments } = grid(hls);
+    const { currentTime } = this.video;
+    const last = numberAt(segments, hls.mainForwardBufferInfo?.end ?? currentTime);
+    for (let at = numberAt(segments, currentTime) + 1; at <= last; at += 1) {
+      if (at < segments.length && !this.stored(hls, rung, first + at)) return false;
+    }
+    return true;
+  }
+
+  private holding(type: string, held: boolean): void {
+    if (held) this.held.add(type);
+    else this.held.delete(type);
+    this.listener.changed({ preparing: this.held.size > 0 });
+  }
+
   /** Show the better rung soon: hls.js alone plays out what it has buffered of the lower one first. */
   private climb(hls: Hls, level: number): void {
     const { currentTime } = this.video;
@@ -115,6 +194,7 @@ export class HlsEngine implements Engine {
     const now = performance.now();
     if (!better || ahead < CLIMB_AHEAD_S || now - this.lastClimb < CLIMB_EVERY_MS) return;
     if (hls.bandwidthEstimate < CLIMB_SPARE * (hls.levels[level]?.bitrate ?? Infinity)) return;
+    if (!this.storedAhead(hls, level)) return;
     this.lastClimb = now;
     hls.nextLevel = -1; // the choice stays automatic; what lies behind the next segment goes
   }
@@ -150,6 +230,19 @@ export class HlsEngine implements Engine {
     }
     this.listener.failed(trouble(data));
   }
+}
+
+/** Return the segments of any rung whose playlist is known (all have the same borders), and the first one's number. */
+function grid(hls: Hls): { first: number; segments: readonly Fragment[] } {
+  const details = hls.latestLevelDetails ?? hls.levels.find((level) => level.details)?.details;
+  return { first: details?.startSN ?? 0, segments: details?.fragments ?? [] };
+}
+
+/** Return the index of the segment that holds `time`, 0 where nothing is known. */
+function numberAt(segments: readonly Fragment[], time: number): number {
+  // A buffer ends a little before or behind a border, which is where the next segment begins all the same.
+  const at = segments.findLastIndex(({ start }) => start <= time + BORDER_S);
+  return Math.max(0, at);
 }
 
 /**

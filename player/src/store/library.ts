@@ -41,6 +41,12 @@ export type LibraryRequest =
   | { type: "signIn"; token: string }
   | { type: "hush" };
 
+interface Arrived {
+  id: string;
+  received: number;
+  seekable?: number | null;
+}
+
 const UNDO_MS = 6000;
 /** The server takes 64 subscriptions of one connection; the newest assets are the ones that are looked at. */
 const FOLLOWED = 40;
@@ -178,7 +184,7 @@ export class Library {
 
   private changed(event: ControlEvent): void {
     if (event.type === "asset.created" || event.type === "asset.changed") this.put(event.data as Asset);
-    if (event.type === "upload.progress" && event.data) this.received(event.data as { id: string; received: number });
+    if (event.type === "upload.progress" && event.data) this.received(event.data as Arrived);
     if (event.type === "asset.deleted") this.drop((event.data as { id: string }).id);
   }
 
@@ -193,9 +199,9 @@ export class Library {
     this.followMoving();
   }
 
-  private received({ id, received }: { id: string; received: number }): void {
+  private received({ id, received, seekable = null }: Arrived): void {
     const { assets } = this.store.getState();
-    this.store.set({ assets: assets.map((asset) => (asset.id === id ? { ...asset, received } : asset)) });
+    this.store.set({ assets: assets.map((asset) => (asset.id === id ? { ...asset, received, seekable } : asset)) });
   }
 
   private drop(id: string): void {

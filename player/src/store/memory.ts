@@ -1,4 +1,4 @@
-/** What this browser remembers: sound, and where each video was left. */
+/** What this browser remembers: sound, how fast its line was, and where each video was left. */
 
 export interface Sound {
   volume: number;
@@ -9,7 +9,10 @@ export type Shelf = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 const SOUND = "streamer.sound";
 const PLACES = "streamer.places";
+const LINE = "streamer.line";
 const KEPT = 200;
+/** People move from one line to another; what was measured longer ago is worth nothing. */
+const LINE_MS = 3_600_000;
 /** Nobody resumes within the first seconds or the last. */
 const EDGE_S = 10;
 
@@ -28,6 +31,16 @@ export class Memory {
 
   keepSound(sound: Sound): void {
     this.write(SOUND, sound);
+  }
+
+  /** Return how many bits a second the line carried lately, 0 where that is not known. */
+  line(): number {
+    const [bits, kept] = this.read<[number, number]>(LINE) ?? [0, 0];
+    return Number.isFinite(bits) && this.now() - kept < LINE_MS ? bits : 0;
+  }
+
+  keepLine(bits: number): void {
+    this.write(LINE, [Math.round(bits), this.now()]);
   }
 
   /** Return the seconds at which the video was left, 0 for the start. */

@@ -1,6 +1,7 @@
 /** The player's state, and what each request does to the media element and the engine. */
 import { openEngine } from "../engine/choose";
 import { type Engine, type EngineState, nothing, type Trouble } from "../engine/engine";
+import type { Presence } from "../engine/presence";
 import type { Memory } from "./memory";
 import { ahead, clamp, type Span, spansOf } from "./spans";
 import { type Effects, Store } from "./store";
@@ -15,10 +16,14 @@ export interface PlaybackState extends EngineState {
   seeking: boolean;
   time: number;
   duration: number;
+  /** Seconds up to which one can seek: the end, or as far as the upload has come. */
+  edge: number;
   buffered: readonly Span[];
   ahead: number;
   volume: number;
   muted: boolean;
+  /** Muted only because the browser lets nothing else begin by itself. */
+  hushed: boolean;
   rate: number;
   cues: readonly string[];
   pictureInPicture: boolean;
@@ -35,6 +40,7 @@ export type PlaybackRequest =
   | { type: "play" }
   | { type: "pause" }
   | { type: "seek"; to: number }
+  | { type: "edge"; to: number }
   | { type: "nudge"; by: number }
   | { type: "share"; part: number }
   | { type: "frame"; by: number }
@@ -52,6 +58,11 @@ export type PlaybackRequest =
 
 export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
 
+/** Pauses before a stream is loaded anew that the server says is alive. */
+const AGAIN_MS = [500, 1000, 2000, 4000, 8000] as const;
+/** Nothing can be shown at the very edge of what is there. */
+const EDGE_S = 0.5;
+
 const initial: PlaybackState = {
   ...nothing,
   source: "",
@@ -63,10 +74,12 @@ const initial: PlaybackState = {
   seeking: false,
   time: 0,
   duration: Number.NaN,
+  edge: Number.POSITIVE_INFINITY,
   buffered: [],
   ahead: 0,
   volume: 1,
   muted: false,
+  hushed: false,
   rate: 1,
   cues: [],
   pictureInPicture: false,
@@ -83,12 +96,15 @@ export class Playback {
   private generation = 0;
   private caption: TextTrack | undefined;
   private lastText = 0;
+  private failures = 0;
+  private again: ReturnType<typeof setTimeout> | undefined;
   private readonly stop = new AbortController();
 
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly stage: HTMLElement,
     private readonly memory: Memory,
+    private readonly presence: Presence,
   ) {
     const { volume, muted } = memory.sound();
     video.volume = volume;
@@ -100,12 +116,17 @@ export class Playback {
   destroy(): void {
     this.stop.abort();
     this.generation += 1;
+    clearTimeout(this.again);
     this.engine?.destroy();
   }
 
   private effects(): Effects<PlaybackState, PlaybackRequest> {
     const { video } = this;
-    const end = (): number => (Number.isFinite(video.duration) ? video.duration : Number.MAX_SAFE_INTEGER);
+    const end = (): number => {
+      const { edge } = this.store.getState();
+      const reach = edge - EDGE_S;
+      return Math.min(Number.isFinite(video.duration) ? video.duration : Number.MAX_SAFE_INTEGER, reach);
+    };
     const seek = (to: number): void => void (video.currentTime = clamp(to, 0, end()));
     const play = (): Promise<void> => this.play();
     return {
@@ -115,6 +136,7 @@ export class Playback {
       play,
       pause: () => video.pause(),
       seek: ({ to }) => seek(to),
+      edge: ({ to }, { set }) => set({ edge: to }),
       nudge: ({ by }) => seek(video.currentTime + by),
       share: ({ part }) => seek(part * (Number.isFinite(video.duration) ? video.duration : 0)),
       frame: ({ by }) => {
@@ -154,29 +176,60 @@ export class Playback {
   private async load(source: string, start: number, autoplay: boolean): Promise<void> {
     this.generation += 1;
     const generation = this.generation;
+    clearTimeout(this.again);
     this.engine?.destroy();
     this.engine = undefined;
     this.store.set({ ...nothing, source, trouble: null, waiting: true, ended: false });
-    const engine = await openEngine(this.video, {
-      changed: (state) => generation === this.generation && this.store.set(state),
-      failed: (trouble) => generation === this.generation && this.store.set({ trouble, waiting: false }),
-    });
+    const listener = {
+      changed: (state: Partial<EngineState>) => void (generation === this.generation && this.store.set(state)),
+      failed: (trouble: Trouble) => void (generation === this.generation && this.failed(trouble)),
+    };
+    const engine = await openEngine(this.video, listener, this.presence);
     if (generation !== this.generation) {
       engine.destroy();
       return;
     }
     this.engine = engine;
     this.store.set({ engine: engine.name });
-    engine.load(source, start);
-    if (autoplay) await this.play();
+    engine.load(source, start, this.memory.line());
+    if (autoplay) await this.begin();
     else this.store.set({ waiting: false });
+  }
+
+  /** Go on waiting where the server still makes the stream; tell of the trouble where it does not. */
+  private failed(trouble: Trouble): void {
+    if (trouble.kind !== "network" || !this.presence.alive) {
+      this.store.set({ trouble, waiting: false });
+      return;
+    }
+    const pause = AGAIN_MS[Math.min(this.failures, AGAIN_MS.length - 1)];
+    this.failures += 1;
+    this.store.set({ waiting: true, preparing: true });
+    const { source, time, paused } = this.store.getState();
+    this.again = setTimeout(() => void this.load(source, time, !paused), pause);
+  }
+
+  /** Play without having been asked: where the browser refuses that with sound, without it. */
+  private async begin(): Promise<void> {
+    try {
+      await this.video.play();
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      if (error.name !== "NotAllowedError" || this.video.muted) {
+        this.store.set({ waiting: false });
+        return;
+      }
+      this.store.set({ hushed: true });
+      this.video.muted = true;
+      await this.play();
+    }
   }
 
   private async play(): Promise<void> {
     try {
       await this.video.play();
     } catch (error) {
-      // Browsers refuse sound before a gesture, and a new load interrupts a promised start: the big button stays.
+      // Some browsers refuse even silence before a gesture, and a new load interrupts a promised start.
       if (!(error instanceof DOMException)) throw error;
       this.store.set({ waiting: false });
     }
@@ -213,6 +266,10 @@ export class Playback {
       for (const name of names.split(" ")) video.addEventListener(name, () => store.set(read()), { signal });
     };
     on("play pause ended playing", () => ({ paused: video.paused, ended: video.ended }));
+    on("playing", () => {
+      this.failures = 0;
+      return {};
+    });
     on("playing canplay", () => ({ waiting: false, started: store.getState().started || !video.paused }));
     on("waiting", () => ({ waiting: !video.paused || store.getState().seeking }));
     on("seeking", () => ({ seeking: true, time: video.currentTime, ended: false }));
@@ -225,8 +282,9 @@ export class Playback {
       return { pictureInPicture: document.pictureInPictureElement === video };
     });
     on("volumechange", () => {
-      this.memory.keepSound({ volume: video.volume, muted: video.muted });
-      return { volume: video.volume, muted: video.muted };
+      const hushed = store.getState().hushed && video.muted;
+      if (!hushed) this.memory.keepSound({ volume: video.volume, muted: video.muted });
+      return { volume: video.volume, muted: video.muted, hushed };
     });
     for (const name of ["change", "addtrack", "removetrack"]) {
       video.textTracks.addEventListener(name, () => this.followCaptions(), { signal });

@@ -50,3 +50,20 @@ export function withNumber(runs: readonly (readonly [number, number])[], number:
   }
   return result;
 }
+
+/** Take one number out of sorted runs of numbers, returning new runs. */
+export function withoutNumber(runs: readonly (readonly [number, number])[], number: number): [number, number][] {
+  return runs.flatMap(([first, last]): [number, number][] => {
+    if (number < first || number > last) return [[first, last]];
+    const parts: [number, number][] = [
+      [first, number - 1],
+      [number + 1, last],
+    ];
+    return parts.filter(([from, to]) => from <= to);
+  });
+}
+
+/** Say whether a number lies in one of the runs. */
+export function holds(runs: readonly (readonly [number, number])[], number: number): boolean {
+  return runs.some(([first, last]) => first <= number && number <= last);
+}

@@ -1,14 +1,18 @@
 /** The watch page's state: one asset, followed until it is complete. */
-import { type Asset, type Coverage, encoded } from "../api/asset";
+import { arriving, type Asset, type Coverage, encoded } from "../api/asset";
 import { type Api, Problem } from "../api/client";
-import type { ControlClient } from "../channel/client";
+import type { ControlClient, Link } from "../channel/client";
 import type { ControlEvent } from "../channel/messages";
-import { joined, type Span, withNumber } from "./spans";
+import type { Presence } from "../engine/presence";
+import { holds, joined, type Span, withNumber, withoutNumber } from "./spans";
 import { type Effects, Store } from "./store";
 
 export interface WatchState {
   asset: Asset | null;
   coverage: Coverage;
+  /** The server has told what is stored. */
+  told: boolean;
+  link: Link;
   /** Frames a second of the newest Run, 0 where none is known. */
   rate: number;
   signedOut: boolean;
@@ -27,8 +31,30 @@ export type WatchRequest =
   | { type: "say"; text: string }
   | { type: "signIn"; token: string };
 
+interface Arrived {
+  received: number;
+  size?: number | null;
+  seekable?: number | null;
+}
+
+interface Segment {
+  generation: string;
+  rendition: string;
+  number: number;
+}
+
 const NOT_FOUND = 4404;
-const EMPTY: WatchState = { asset: null, coverage: {}, rate: 0, signedOut: false, gone: false, trouble: "", said: "" };
+const EMPTY: WatchState = {
+  asset: null,
+  coverage: {},
+  told: false,
+  link: "waiting",
+  rate: 0,
+  signedOut: false,
+  gone: false,
+  trouble: "",
+  said: "",
+};
 
 /** Return where at least one video rung (or, without video, audio) is encoded, as fractions; undefined if all is. */
 export function encodedSpans({ asset, coverage }: Pick<WatchState, "asset" | "coverage">): Span[] | undefined {
@@ -41,14 +67,24 @@ export function encodedSpans({ asset, coverage }: Pick<WatchState, "asset" | "co
   return joined(spans, 1e-6);
 }
 
-/** Return the fraction 0…1 that can be sought: what has been uploaded. */
-export function uploadedReach(asset: Asset | null): number {
-  if (asset?.state !== "uploading" && !(asset && asset.received < asset.size)) return 1;
-  return asset.size ? asset.received / asset.size : 1;
+/** Return the second up to which one can seek, Infinity where all of the file is there. */
+export function edgeOf(asset: Asset | null): number {
+  if (!asset || !arriving(asset)) return Number.POSITIVE_INFINITY;
+  return asset.seekable ?? Number.POSITIVE_INFINITY;
+}
+
+/** Say whether a segment can be had without a wait, as far as is known. */
+export function isStored({ asset, coverage, told }: WatchState, rendition: string, number: number): boolean {
+  if (!asset || asset.state === "complete" || !told) return true;
+  const rung = asset.rungs.find(({ name }) => name === rendition);
+  return rung === undefined || (rung.copied ?? false) || holds(coverage[rendition] ?? [], number);
 }
 
 export class Watching {
   readonly store: Store<WatchState, WatchRequest>;
+  /** What the player's engine asks. */
+  readonly presence: Presence;
+  private generation: string | undefined;
 
   constructor(
     private readonly id: string,
@@ -56,6 +92,14 @@ export class Watching {
     private readonly control: ControlClient,
   ) {
     this.store = new Store<WatchState, WatchRequest>(EMPTY, this.effects(), (error) => this.failed(error));
+    const now = (): WatchState => this.store.getState();
+    this.presence = {
+      stored: (rendition, number) => isStored(now(), rendition, number),
+      get alive() {
+        const { asset, gone, link } = now();
+        return asset !== null && asset.state !== "failed" && !gone && link === "open";
+      },
+    };
   }
 
   begin(): void {
@@ -63,7 +107,7 @@ export class Watching {
     this.control.follow(`asset:${this.id}`, {
       snapshot: (state) => {
         const told = (state ?? {}) as { asset?: Asset; coverage?: Coverage };
-        if (told.coverage) this.store.set({ coverage: told.coverage });
+        if (told.coverage) this.store.set({ coverage: told.coverage, told: true });
         if (told.asset) this.store.set({ asset: told.asset });
         else this.store.dispatch({ type: "load" });
       },
@@ -116,14 +160,22 @@ export class Watching {
     if (event.type === "asset.changed") this.changed(event.data as Asset);
     if (event.type === "asset.deleted") this.store.set({ gone: true });
     if (event.type === "run.progress") this.store.set({ rate: (event.data as { rate: number } | null)?.rate ?? 0 });
-    if (event.type === "upload.progress" && state.asset && event.data) {
-      this.store.set({ asset: { ...state.asset, received: (event.data as { received: number }).received } });
-    }
-    if (event.type === "segment.stored") {
-      const { rendition, number } = event.data as { rendition: string; number: number };
-      const runs = withNumber(state.coverage[rendition] ?? [], number);
-      this.store.set({ coverage: { ...state.coverage, [rendition]: runs } });
-    }
+    if (event.type === "upload.progress" && state.asset && event.data) this.arrived(state.asset, event.data as Arrived);
+    if (event.type === "segment.stored") this.covered(event.data as Segment, withNumber);
+    if (event.type === "segment.evicted") this.covered(event.data as Segment, withoutNumber);
+  }
+
+  private arrived(asset: Asset, { received, size, seekable }: Arrived): void {
+    this.store.set({
+      asset: { ...asset, received, size: size ?? asset.size, seekable: seekable ?? asset.seekable ?? null },
+    });
+  }
+
+  private covered({ generation, rendition, number }: Segment, change: typeof withNumber): void {
+    // What is known of the segments of an earlier generation says nothing of this one's.
+    const known = generation === (this.generation ?? generation) ? this.store.getState().coverage : {};
+    this.generation = generation;
+    this.store.set({ coverage: { ...known, [rendition]: change(known[rendition] ?? [], number) } });
   }
 
   private changed(asset: Asset): void {

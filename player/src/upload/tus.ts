@@ -1,5 +1,8 @@
 /** One file on its way to the server, over tus; it survives lost connections and, with the file picked again, reloads. */
 import { Upload } from "tus-js-client";
+import { sendEnd, type SendingEnd } from "./end";
+import { ENDPOINT, RETRIES_MS } from "./endpoint";
+import { endToSendFirst } from "./walk";
 
 export interface UploadHandlers {
   /** The server has made the asset. */
@@ -14,34 +17,66 @@ export interface RunningUpload {
   restart(): void;
 }
 
-const ENDPOINT = "/api/v1/uploads";
-const RETRIES_MS = [0, 500, 1000, 3000, 5000];
 const ASSET_SHELF = "streamer.upload.";
 
 /**
  * Start or resume. The creation carries no data (else its address would be known only when all is sent), and the
- * rest goes in one PATCH: the server takes bytes as they land.
+ * rest goes in one PATCH: the server takes bytes as they land. Where an MP4's table of contents stands at its end,
+ * the end goes first, so that the file can be watched while the rest is on its way.
  */
 export async function startUpload(file: File, title: string, handlers: UploadHandlers): Promise<RunningUpload> {
+  const end = await endToSendFirst(file).catch(() => undefined);
+  let ending: SendingEnd | undefined;
+  let asset = "";
+  let headSent = 0;
+  let endSent = 0;
+  const progress = (): void => handlers.progress(Math.min(file.size, headSent + endSent));
+  const named = (id: string): void => {
+    asset = id;
+    handlers.named(id);
+  };
   const upload = new Upload(file, {
     endpoint: ENDPOINT,
     metadata: { filename: file.name, filetype: file.type || "application/octet-stream", title },
     retryDelays: RETRIES_MS,
     uploadDataDuringCreation: false,
     removeFingerprintOnSuccess: true,
-    onProgress: (sent) => handlers.progress(sent),
-    onAfterResponse: (_request, response) => {
-      const asset = response.getHeader("Streamer-Asset");
-      if (!asset) return;
-      if (upload.url) keepAsset(upload.url, asset);
-      handlers.named(asset);
+    ...(end ? { chunkSize: end } : {}),
+    onProgress: (sent) => {
+      headSent = sent;
+      progress();
+    },
+    onBeforeRequest: async (request) => {
+      if (end === undefined || request.getMethod() !== "PATCH" || !asset) return;
+      ending ??= sendEnd(file, { asset, offset: end }, (sent) => {
+        endSent = sent;
+        progress();
+      });
+      try {
+        await ending.done;
+      } catch (error) {
+        ending = undefined;
+        throw error;
+      }
+    },
+    onAfterResponse: (request, response) => {
+      const told = response.getHeader("Streamer-Asset");
+      if (told) {
+        if (upload.url) keepAsset(upload.url, told);
+        named(told);
+      }
+      if (end !== undefined && request.getMethod() === "HEAD") {
+        const left = end - Number(response.getHeader("Upload-Offset") ?? 0);
+        upload.options.chunkSize = left > 0 ? left : Number.POSITIVE_INFINITY;
+      }
     },
     onUploadUrlAvailable: () => {
       const known = upload.url && keptAsset(upload.url);
-      if (known) handlers.named(known);
+      if (known) named(known);
     },
     onSuccess: () => {
       if (upload.url) forgetAsset(upload.url);
+      ending?.forget();
       handlers.done();
     },
     onError: (error) => {
@@ -53,7 +88,16 @@ export async function startUpload(file: File, title: string, handlers: UploadHan
   const newest = earlier.sort((a, b) => b.creationTime.localeCompare(a.creationTime))[0];
   if (newest) upload.resumeFromPreviousUpload(newest);
   upload.start();
-  return { stop: () => void upload.abort(), restart: () => upload.start() };
+  return {
+    stop: () => {
+      ending?.stop();
+      void upload.abort();
+    },
+    restart: () => {
+      ending = undefined;
+      upload.start();
+    },
+  };
 }
 
 function reason(body: string | undefined, fallback: string): string {

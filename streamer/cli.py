@@ -1,4 +1,4 @@
-"""The command line: `streamer serve | demo | package | token | doctor | config`."""
+"""The command line: `streamer serve | demo | package | worker | token | doctor | config`."""
 
 from __future__ import annotations
 
@@ -60,6 +60,20 @@ def package(
     from streamer.packing import pack  # noqa: PLC0415
 
     _finish(pack(source, destination, json=json, slots=slots, preset=preset, crf=crf))
+
+
+@app.command()
+def worker(
+    slots: Annotated[int | None, typer.Option(min=1, help="Encodes at one time.")] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON lines instead of a log.")] = False,
+    data: Data = None,
+    config: Settings = None,
+) -> None:
+    """Encode for the servers of a database. SIGTERM lets it finish what it has begun."""
+    from streamer.cluster.worker import work  # noqa: PLC0415 - needs the extra `cluster`
+
+    _finish(work(_load(config, data=data, encode_slots=slots), json=json))
 
 
 @token_app.command("create")

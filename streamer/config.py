@@ -66,6 +66,13 @@ class Config(BaseSettings):
         ge=1,
         description="Encodes at one time in this process, and one more for a viewer who waits.",
     )
+    farm: Literal["own", "workers", "both"] = Field(
+        "own",
+        description="Who encodes: this server, the database's workers, or those with this server among them.",
+    )
+    worker_drain_seconds: int = Field(
+        60, ge=0, description="How long a stopping worker may finish what it encodes; the rest is put back."
+    )
     encode_preset: Literal[
         "ultrafast",
         "superfast",

@@ -1,0 +1,1 @@
+"""Encoding on many machines: Runs carried by procrastinate on PostgreSQL; the run rows are the truth."""

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     GROWING_MULTIVARIANT = "growing-multivariant"
     GROWING_PLAYLIST = "growing-playlist"
     GROWING_MPD = "growing-mpd"
+    ARRIVING_PLAYLIST = "arriving-playlist"
+    ARRIVING_MPD = "arriving-mpd"
     LIVE_PLAYLIST = "live-playlist"
     LIVE_BLOCKED = "live-blocked"
     LIVE_MPD = "live-mpd"
@@ -111,6 +113,9 @@ POLICIES: Mapping[Kind, Policy] = MappingProxyType(
         Kind.GROWING_MULTIVARIANT: Policy(cache=_GROWING, media_type=M3U8, negotiated=True),
         Kind.GROWING_PLAYLIST: Policy(cache=_GROWING, media_type=M3U8, negotiated=True),
         Kind.GROWING_MPD: Policy(cache=_GROWING, media_type=DASH, negotiated=True),
+        # Its end is unknown: what players ask for again every few seconds must not be older than that.
+        Kind.ARRIVING_PLAYLIST: Policy(cache=_SECOND, media_type=M3U8, negotiated=True),
+        Kind.ARRIVING_MPD: Policy(cache=_SECOND, media_type=DASH, negotiated=True),
         Kind.LIVE_PLAYLIST: Policy(cache=_LIVE, media_type=M3U8, targets=Fraction(1, 2), negotiated=True),
         Kind.LIVE_BLOCKED: Policy(cache=_LIVE, media_type=M3U8, targets=Fraction(6), negotiated=True),
         Kind.LIVE_MPD: Policy(cache=_LIVE, media_type=DASH, targets=Fraction(1, 2), negotiated=True),
@@ -152,14 +157,16 @@ _GROWS = {
     Kind.PLAYLIST: Kind.GROWING_PLAYLIST,
     Kind.MPD: Kind.GROWING_MPD,
 }
+_ARRIVES = {**_GROWS, Kind.PLAYLIST: Kind.ARRIVING_PLAYLIST, Kind.MPD: Kind.ARRIVING_MPD}
 
 
-def classify(key: str, *, complete: bool = True) -> Kind | None:
+def classify(key: str, *, complete: bool = True, ended: bool = True) -> Kind | None:
     """Return the kind of an asset-relative key, None where no object has such a key.
 
-    Until the asset is `complete` its manifests may change at any moment, and live short.
+    Until the asset is `complete` its manifests may change at any moment, and live short; until it has `ended`
+    segments are added to them, and they are cached like live ones.
     """
     for shape, kind in _SHAPES:
         if shape.fullmatch(key):
-            return kind if complete else _GROWS.get(kind, kind)
+            return kind if complete else (_GROWS if ended else _ARRIVES).get(kind, kind)
     return None

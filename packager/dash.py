@@ -1,10 +1,12 @@
-"""Render a static MPD (ISO/IEC 23009-1) from a Presentation, over the same files as the HLS playlists."""
+"""Render an MPD (ISO/IEC 23009-1) from a Presentation, over the same files as the HLS playlists."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import groupby, pairwise
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from packager import labels
@@ -22,18 +24,21 @@ TILES = "http://dashif.org/guidelines/thumbnail_tile"
 # ISO/IEC 23091-3: the configuration whose order FFmpeg's AAC encoder writes for a number of channels.
 _CONFIGURATION = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 11, 8: 12}
 _FASTEST = 32
+_UPDATE = Fraction(2)
 
 
 def mpd(presentation: Presentation) -> str:
-    """Return the MPD: one Period, every track's segments by number with their exact times."""
+    """Return the MPD: one Period, every track's segments by number with their exact times.
+
+    It is static once the presentation has ended; until then it is dynamic, and only the timelines grow.
+    """
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         _tag(
             "MPD",
             xmlns="urn:mpeg:dash:schema:mpd:2011",
             profiles=PROFILES,
-            type="static",
-            mediaPresentationDuration=_duration(presentation.duration),
+            **_kind(presentation),
             minBufferTime=_duration(Fraction(presentation.target_duration)),
         ),
         _tag("Period", id="0", start="PT0S"),
@@ -44,6 +49,26 @@ def mpd(presentation: Presentation) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _kind(presentation: Presentation) -> dict[str, Any]:
+    """Return what makes an MPD final, or one that is asked for again.
+
+    Media arrive faster than they play: only a start long ago makes all that is listed available, and it must
+    not move from one MPD to the next (23009-1 5.4.1). No timeShiftBufferDepth: all of it stays.
+    """
+    if presentation.ended:
+        return {"type": "static", "mediaPresentationDuration": _duration(presentation.duration)}
+    published = datetime.fromtimestamp(presentation.started, UTC) + timedelta(
+        seconds=int(presentation.duration)
+    )
+    return {
+        "type": "dynamic",
+        "availabilityStartTime": "1970-01-01T00:00:00Z",
+        "publishTime": published.isoformat().replace("+00:00", "Z"),
+        "minimumUpdatePeriod": _duration(_UPDATE),
+        "maxSegmentDuration": _duration(Fraction(presentation.target_duration)),
+    }
+
+
 def _sets(presentation: Presentation) -> list[str]:
     lines: list[str] = []
     following = MAIN + 1
@@ -52,12 +77,14 @@ def _sets(presentation: Presentation) -> list[str]:
     for rendition, name, default in _audio_tracks(presentation.audio):
         lines += _audio(rendition, number=following, name=name, default=default)
         following += 1
+    # Text is listed from the end on only, and an id that has been given stays.
+    trick = following
+    following += presentation.intra is not None
     for rendition, name in zip(presentation.text, labels.names(presentation.text), strict=True):
         lines += _text(rendition, number=following, name=name)
         following += 1
     if presentation.intra is not None:
-        lines += _trick(presentation.intra, number=following)
-        following += 1
+        lines += _trick(presentation.intra, number=trick)
     if presentation.storyboard is not None:
         lines += _images(presentation.storyboard, number=following)
     return lines

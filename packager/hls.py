@@ -22,6 +22,7 @@ SURROUND = "surround"
 SUBTITLES = "subtitles"
 
 _MICROSECOND = 1_000_000
+_OPEN = ("#EXT-X-PLAYLIST-TYPE:EVENT", "#EXT-X-START:TIME-OFFSET=0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,10 @@ def multivariant(presentation: Presentation) -> str:
 
 
 def media(rendition: Rendition, presentation: Presentation) -> str:
-    """Return the media playlist of a video or audio rendition, all segments listed, whole and final."""
+    """Return the media playlist of a video or audio rendition, all segments listed, whole and final.
+
+    Until the presentation has ended it is an EVENT: segments are added behind, TARGETDURATION stays.
+    """
     return _listing(rendition, presentation, tags=())
 
 
@@ -94,7 +98,11 @@ def _listing(rendition: Rendition, presentation: Presentation, *, tags: tuple[st
         start=Fraction(rendition.borders[0], scale),
         tags=(*tags, f'#EXT-X-MAP:URI="{rendition.prefix}/init.mp4"'),
     )
-    return head + "".join(_blocks(rendition.prefix, lengths)) + "#EXT-X-ENDLIST\n"
+    return (
+        head
+        + "".join(_blocks(rendition.prefix, lengths))
+        + ("#EXT-X-ENDLIST\n" if presentation.ended else "")
+    )
 
 
 def _blocks(prefix: str, lengths: Iterable[int]) -> list[str]:
@@ -114,7 +122,8 @@ def _head(presentation: Presentation, *, target: int, start: Fraction, tags: tup
         f"#EXT-X-VERSION:{VERSION}",
         f"#EXT-X-TARGETDURATION:{target}",
         "#EXT-X-MEDIA-SEQUENCE:0",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
+        # An open EVENT is live to players, which would begin at its end.
+        *(["#EXT-X-PLAYLIST-TYPE:VOD"] if presentation.ended else _OPEN),
         *tags,
         f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}",
     ]

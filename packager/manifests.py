@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from packager import dash, hls, keys
 from packager.model import Presentation, Rendition
 
 
 def render(presentation: Presentation, key: str) -> str | None:
     """Return the text of one manifest; None where the key names none of this presentation."""
+    presentation = _listed(presentation)
     if key == keys.MULTIVARIANT:
         return hls.multivariant(presentation)
     if key == keys.MPD:
@@ -18,7 +21,13 @@ def render(presentation: Presentation, key: str) -> str | None:
 
 def names(presentation: Presentation) -> list[str]:
     """Return the keys of all manifests, media playlists first: the one that names them comes last."""
+    presentation = _listed(presentation)
     return [*(keys.playlist(one.name) for one in renditions(presentation)), keys.MPD, keys.MULTIVARIANT]
+
+
+def _listed(presentation: Presentation) -> Presentation:
+    """Leave out what is one file for the whole duration, as long as nobody knows how long that is."""
+    return presentation if presentation.ended else replace(presentation, text=(), storyboard=None)
 
 
 def renditions(presentation: Presentation) -> list[Rendition]:

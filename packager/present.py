@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from packager import timeline
 from packager.model import Grid, Kind, Presentation, Rendition, Storyboard
-from packager.plan import AudioRung, Plan, VideoRung
+from packager.plan import AudioRung, CopiedRung, Plan, VideoRung
 
 _TILES = 5
 _CONTAINER = 32_000
@@ -27,11 +27,15 @@ def presentation(
 ) -> Presentation:
     """Say what the manifests say. `codecs` is by rendition, `sizes` bytes by rendition and segment number.
 
-    Bandwidths are safe bounds until every segment of a rendition is there, then the measured peak.
+    Bandwidths are safe bounds until every segment of a rendition is there, then the measured peak. While the
+    plan still grows they are what no segment to come exceeds.
     """
+    sizes = sizes if plan.ended else {}
     pictures = plan.shown
     target = target_duration(plan)
     video = tuple(_video(plan, rung, pictures, target, codecs=codecs, sizes=sizes) for rung in plan.video)
+    if plan.copied is not None:
+        video = (_copied(plan, plan.copied, target, codecs=codecs, sizes=sizes), *video)
     intra = None
     if plan.intra is not None:
         intra = _video(plan, plan.intra, pictures, target, codecs=codecs, sizes=sizes, kind=Kind.INTRA)
@@ -72,6 +76,8 @@ def _video(
 ) -> Rendition:
     peak, average = measured(sizes.get(rung.name, {}), borders, timescale=plan.timescale, target=target)
     rate = plan.picture.rate if plan.picture else Fraction(0)
+    # What is to come has no stretch that counts and is shorter than half a target duration.
+    known = borders if plan.ended else (0, target * plan.timescale // 2)
     return Rendition(
         name=rung.name,
         kind=kind,
@@ -79,11 +85,35 @@ def _video(
         codecs=codecs[rung.name],
         timescale=plan.timescale,
         borders=borders,
-        bandwidth=peak or _bound(rung, borders, timescale=plan.timescale, target=target),
+        bandwidth=peak or _bound(rung, known, timescale=plan.timescale, target=target),
         average=average,
         width=rung.width,
         height=rung.height,
         frame_rate=rate,
+    )
+
+
+def _copied(
+    plan: Plan,
+    rung: CopiedRung,
+    target: int,
+    *,
+    codecs: Mapping[str, str],
+    sizes: Mapping[str, Mapping[int, int]],
+) -> Rendition:
+    peak, average = measured(sizes[rung.name], plan.shown, timescale=plan.timescale, target=target)
+    return Rendition(
+        name=rung.name,
+        kind=Kind.VIDEO,
+        prefix=f"{plan.generation}/{rung.name}",
+        codecs=codecs[rung.name],
+        timescale=plan.timescale,
+        borders=plan.shown,
+        bandwidth=peak or 0,
+        average=average,
+        width=rung.width,
+        height=rung.height,
+        frame_rate=plan.picture.rate if plan.picture else Fraction(0),
     )
 
 

@@ -162,6 +162,24 @@ def hostile() -> Presentation:
     )
 
 
+def arriving() -> Presentation:
+    """Return a film that is on its way: of its last segment nobody knows yet."""
+    return replace(film(), duration=Fraction(28), ended=False, poster=None, **_so_far(film(), 7))
+
+
+def _so_far(presentation: Presentation, segments: int) -> dict:
+    def cut(track: Rendition) -> Rendition:
+        return replace(track, borders=track.borders[: segments + 1])
+
+    return {
+        "video": tuple(map(cut, presentation.video)),
+        "audio": tuple(map(cut, presentation.audio)),
+        "intra": cut(presentation.intra),
+        "text": (),
+        "storyboard": None,
+    }
+
+
 CASES = {
     "film": film,
     "complete": complete,
@@ -169,4 +187,5 @@ CASES = {
     "radio": radio,
     "silent": silent,
     "hostile": hostile,
+    "arriving": arriving,
 }

@@ -20,6 +20,7 @@ from tests.unit.presentations import (
     CASES,
     GENERATION,
     HOSTILE,
+    arriving,
     audio,
     complete,
     film,
@@ -196,3 +197,19 @@ def test_any_borders_and_titles_come_back(lengths, scale, start, title, language
     lines = re.findall(r"#EXTINF:([0-9.]+),", hls.media(track, presentation))
     exact = [Fraction(end - begin, scale) for begin, end in pairwise(borders)]
     assert all(abs(Fraction(a) - b) <= Fraction(1, 10**6) for a, b in zip(lines, exact, strict=True))
+
+
+def test_a_presentation_that_grows_changes_nothing_but_its_timelines_and_times():
+    shorter, longer, ended = arriving(), replace(film(), ended=False), film()
+    first, second, last = (parsed(each) for each in (shorter, longer, ended))
+    assert first.get("availabilityStartTime") == second.get("availabilityStartTime")
+    assert first.get("publishTime") < second.get("publishTime")
+    assert (first.get("type"), last.get("type")) == ("dynamic", "static")
+    before, after = (
+        {each.get("id"): each.getparent().get("id") for each in root.iterfind(".//m:Representation", MPD)}
+        for root in (first, last)
+    )
+    assert before.items() <= after.items()
+    (before, *_), (after, *_) = sets(first, "video"), sets(second, "video")
+    known, _ = unfolded(before.find("m:Representation", MPD))
+    assert unfolded(after.find("m:Representation", MPD))[0][: len(known)] == known

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packager import growing, ladder
+from packager import growing, ladder, present
 from packager.index import Index
 from packager.model import AudioTrack, Grid, Source, VideoTrack
 
@@ -173,3 +173,19 @@ def test_a_first_frame_that_moves_ends_the_plan():
     plan = growing.settled(planned(source, index), source, index, ended=False)
     moved = replace(index, times=index.times - 40, keyframes=index.keyframes - 40)
     assert growing.grown(plan, source, moved, ended=True) is None
+
+
+def test_what_is_said_of_a_growing_plan_stays_until_its_end():
+    keys = range(0, 1000, 100)
+    said = []
+    for frames in (250, 600, 900):
+        source, index = source_of(frames, frames * STEP), index_of(frames, keys)
+        base = planned(source, index)
+        plan = growing.settled(base, source, index, ended=False)
+        names = [*(rung.name for rung in plan.video), plan.intra.name, *(rung.name for rung in plan.audio)]
+        sizes = {name: dict.fromkeys(range(len(plan.borders) - 1), 1000) for name in names}
+        shown = present.presentation(plan, codecs=dict.fromkeys(names, "x"), sizes=sizes, started=0)
+        said.append((shown.target_duration, [(one.name, one.bandwidth, one.average) for one in shown.video]))
+        whole = present.presentation(base, codecs=dict.fromkeys(names, "x"), sizes={}, started=0)
+        assert all(a.bandwidth >= b.bandwidth for a, b in zip(shown.video, whole.video, strict=True))
+    assert said[0] == said[1] == said[2]

@@ -15,9 +15,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packager import hls
+from packager import hls, manifests
 from packager.model import Kind, Presentation, Rendition
-from tests.unit.presentations import CASES, HOSTILE, audio, complete, film, radio, silent, sound, text, video
+from tests.unit.presentations import (
+    CASES,
+    HOSTILE,
+    arriving,
+    audio,
+    complete,
+    film,
+    radio,
+    silent,
+    sound,
+    text,
+    video,
+)
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "manifests"
 BORDERS = st.lists(st.integers(1, 10**7), min_size=1, max_size=40)
@@ -230,3 +242,29 @@ def test_hostile_titles_add_no_line():
     assert body.count("\n#EXT-X-ENDLIST") == 0
     assert len(body.splitlines()) == 3 + 1 + 2 * 3 + 1
     assert "\u2028" not in body
+
+
+def test_a_playlist_that_grows_only_gains_segments_and_ends_as_the_whole_one():
+    shorter, ended = arriving(), film()
+    for before, after in zip(
+        [*shorter.video, shorter.intra, *shorter.audio],
+        [*ended.video, ended.intra, *ended.audio],
+        strict=True,
+    ):
+        growing, whole = hls.playlist(before, shorter), hls.playlist(after, ended)
+        assert "#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0\n" in growing
+        assert "#EXT-X-ENDLIST" not in growing
+        became = growing.replace(
+            "#EXT-X-PLAYLIST-TYPE:EVENT\n#EXT-X-START:TIME-OFFSET=0", "#EXT-X-PLAYLIST-TYPE:VOD"
+        )
+        assert whole.startswith(became)
+        assert whole.endswith("#EXT-X-ENDLIST\n")
+
+
+def test_what_is_one_file_for_the_whole_duration_is_listed_at_the_end():
+    growing = replace(film(), ended=False)
+    named = manifests.render(growing, "main.m3u8")
+    assert "TYPE=SUBTITLES" not in named
+    assert "TYPE=SUBTITLES" in manifests.render(film(), "main.m3u8")
+    assert not [name for name in manifests.names(growing) if name.startswith("text")]
+    assert "image/jpeg" not in manifests.render(growing, "main.mpd")

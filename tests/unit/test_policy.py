@@ -65,6 +65,16 @@ def test_only_manifests_depend_on_completeness(key, kind):
         assert POLICIES[kind].negotiated
 
 
+@pytest.mark.parametrize(("key", "kind"), EXAMPLES)
+def test_what_grows_at_its_end_is_cached_like_live(key, kind):
+    arriving = classify(key, complete=False, ended=False)
+    if kind in {Kind.PLAYLIST, Kind.MPD}:
+        assert POLICIES[arriving].cache_control() == "public, max-age=1"
+        assert POLICIES[arriving].media_type == POLICIES[kind].media_type
+    else:
+        assert arriving == classify(key, complete=False)
+
+
 def test_every_kind_has_a_row_without_s_maxage():
     assert set(POLICIES) == set(Kind)
     assert all("s-maxage" not in row.cache for row in POLICIES.values())

@@ -44,6 +44,12 @@ class Original(Protocol):
         """Wait until more than `beyond` bytes are received, or all there will be."""
 
 
+async def arrived(original: Original, reach: int | None = None) -> None:
+    """Wait until the first `reach` bytes of a source are there, or it is whole."""
+    while not original.whole and (reach is None or original.received < reach):
+        await original.grown(original.received)
+
+
 class WholeFile:
     """A source that is a whole file of this machine."""
 

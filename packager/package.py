@@ -19,7 +19,7 @@ from packager.index import Index
 from packager.inits import Inits
 from packager.ladder import Effort
 from packager.model import Presentation, Rendition
-from packager.original import Original, WholeFile
+from packager.original import Original, WholeFile, arrived
 from packager.packaging import Packaging, may_be_the_grid
 from packager.plan import Plan
 from packager.probe import Probed, probe
@@ -110,7 +110,9 @@ async def ornament(made: Made, *, spawner: Spawner) -> None:
     plan = packaging.plan
     key = keys.poster(plan.generation)
     if await packaging.store.stat(key) is None:
-        picture = await thumbs.poster(plan, source=packaging.original.path, spawner=spawner)
+        picture = await thumbs.poster(
+            plan, original=packaging.original, feeder=packaging.feeder, spawner=spawner
+        )
         if picture is not None:
             await packaging.store.put(key, picture)
     made.poster = key if await packaging.store.stat(key) is not None else None
@@ -122,6 +124,7 @@ async def _texts(packaging: Packaging, *, spawner: Spawner) -> tuple[Rendition, 
     there = [await packaging.store.stat(keys.text(plan.generation, rung.name)) for rung in plan.text]
     if all(there):
         return tuple(words.rendition(plan, rung) for rung in plan.text)
+    await arrived(packaging.original)
     renditions, warnings = await words.extract(
         plan, source=packaging.original.path, store=packaging.store, spawner=spawner
     )

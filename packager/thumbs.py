@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from fractions import Fraction
-from pathlib import Path
 
-from packager import keys, present, recipe
+from packager import clock, keys, present, recipe
 from packager.child import Command
 from packager.errors import ChildFailed
+from packager.feed import Feeder
+from packager.original import Original, SourceCut, arrived
 from packager.packaging import Packaging
 from packager.plan import Plan
 from packager.process import Spawner
@@ -19,25 +20,37 @@ _SHEET = 64 << 20
 _POSTER_SIDE = 720
 
 
-async def poster(plan: Plan, *, source: Path, spawner: Spawner) -> bytes | None:
+async def poster(plan: Plan, *, original: Original, feeder: Feeder, spawner: Spawner) -> bytes | None:
     """Return a JPEG of a frame a tenth into the asset; None where there is no picture to take.
 
-    It is an ornament: where it cannot be made the asset plays without.
+    Wait until its bytes are there, or all of them where nothing can find its own. It is an ornament: where it
+    cannot be made the asset plays without.
     """
     if plan.picture is None:
         return None
     number = min(plan.pictures - 1, plan.pictures // 10 + (plan.pictures > 1))
+    begin, end = (clock.picture_time(plan.picture, border) for border in plan.shown[number : number + 2])
+    feed = feeder.stretch(plan.picture.track, begin, end)
+    await arrived(original, None if feed is None else feed.reach)
     rung = next((rung for rung in plan.video if min(rung.width, rung.height) <= _POSTER_SIDE), plan.video[-1])
+    path = None if feed else original.path
     argv = recipe.poster(
         spawner.ffmpeg,
-        recipe.Input(path=source, indexed=plan.source.indexed),
+        recipe.Input(path=path, indexed=plan.source.indexed, feed=feed),
         plan.picture,
         rung=rung,
         border=plan.shown[number],
     )
+    command = Command(
+        argv=argv,
+        outputs=1,
+        limits=_LIMITS,
+        readable=(path,) if path else (),
+        stdin=feed.read(original) if feed else None,
+    )
     try:
-        body = await _output(Command(argv=argv, outputs=1, limits=_LIMITS, readable=(source,)), spawner)
-    except ChildFailed:
+        body = await _output(command, spawner)
+    except (ChildFailed, SourceCut):
         return None
     return body if body.startswith(b"\xff\xd8") else None
 

@@ -66,9 +66,11 @@ def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
         }
         outputs[1].write(index.times.astype("<i8").tobytes())
         outputs[1].write(index.keyframes.astype("<i8").tobytes())
+    outputs[1].close()  # whoever reads them takes one after the other, each to its end
     for table in found.tables if found else ():
         for start in range(0, len(table.rows), _ROWS):
             outputs[2].write(table.rows[start : start + _ROWS].tobytes())
+    outputs[2].close()
     outputs[0].write(json.dumps(verdict).encode())
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from streamer import schema
+from streamer.bus import Alone, Bus
 from streamer.database import Database, Transaction
 from streamer.errors import NoSuchChannel
 from streamer.events import Event, Hint, stamp
+from streamer.following import Following, stored
 from streamer.gather import insert_new
-from streamer.rows import Clock, new_id, wall_clock
+from streamer.rows import Clock, Told, new_id, wall_clock
 from streamer.subscription import KEPT, Log, Subscription
 
 ASSETS = "assets"  # the channel of the library as a whole
@@ -23,6 +26,8 @@ _TRIM_EVERY = 64  # rows above that before they are deleted
 _IDLE_LOGS = 256  # logs kept in memory that nobody listens to
 _HINTS = 256  # hints a channel remembers
 _HINTED = 4096  # channels whose hints are remembered
+_ADVANCED = "channel"  # topic of the bus: a channel's name, and its last offset, None at its end
+_HINTED_AT = "hint"
 
 
 def of_asset(asset: str) -> str:
@@ -31,14 +36,25 @@ def of_asset(asset: str) -> str:
 
 
 class Channels:
-    """Every channel of this server, over the catalog's database."""
+    """Every channel over the catalog's database.
 
-    def __init__(self, database: Database, *, clock: Clock = wall_clock) -> None:
+    Where other servers share it, run `follow` as a task: their events and hints are seen here too.
+    """
+
+    def __init__(self, database: Database, *, bus: Bus | None = None, clock: Clock = wall_clock) -> None:
         """Take the database; logs are read from it when somebody listens."""
         self._database = database
         self._clock = clock
+        self._bus: Bus = bus or Alone()
         self._logs: OrderedDict[str, Log] = OrderedDict()
         self._hints: OrderedDict[str, dict[tuple[str, str], Hint]] = OrderedDict()
+        self._following = Following(database, self._logs, ended=self._end)
+        self._bus.hear(_ADVANCED, self._advanced)
+        self._bus.hear(_HINTED_AT, self._hinted)
+
+    async def follow(self) -> None:
+        """Follow what other servers write, until cancelled."""
+        await self._following.forever()
 
     async def publish(
         self, channel: str, type_: str, data: Any, *, media_time: Fraction | None = None
@@ -104,8 +120,9 @@ class Channels:
             stamp(channel, row.epoch, at, type_=type_, time=time, media=media_time, data=data)
             for at, data in enumerate(told, first)
         ]
-        transaction.after(lambda: self._show(events))
         offset: int = row.last
+        transaction.after(lambda: self._show(events))
+        transaction.after(lambda: self._bus.tell(_ADVANCED, channel, offset))
         return offset
 
     async def stage_open(self, transaction: Transaction, channel: str) -> None:
@@ -119,9 +136,18 @@ class Channels:
         await transaction.execute(delete(schema.event).where(schema.event.c.channel == channel))
         await transaction.execute(delete(schema.channel).where(schema.channel.c.name == channel))
         transaction.after(lambda: self._forget(channel))
+        transaction.after(lambda: self._bus.tell(_ADVANCED, channel))
 
     def hint(self, channel: str, type_: str, data: Any, *, key: str = "") -> None:
         """Tell the latest value of something under (type, key); None forgets it. It is never stored."""
+        self._hint(channel, type_, data, key=key)
+        self._bus.tell(_HINTED_AT, json.dumps([channel, type_, key]), data)
+
+    def _hinted(self, name: str, data: Any) -> None:
+        channel, type_, key = json.loads(name)
+        self._hint(channel, type_, data, key=key)
+
+    def _hint(self, channel: str, type_: str, data: Any, *, key: str) -> None:
         if data is None:
             self._hints.get(channel, {}).pop((type_, key), None)
             return
@@ -178,6 +204,10 @@ class Channels:
             async with log.loading:
                 if not log.loaded:
                     await self._load(log)
+                elif self._bus.shared:  # who comes from another server may have seen more there
+                    await self._following.catch_up(log)
+            if self._logs.get(channel) is not log:  # it had ended; there may be another of that name
+                return await self._log(channel)
         finally:
             log.pending -= 1
             if not log.loaded and not log.pending and self._logs.get(channel) is log:
@@ -191,17 +221,36 @@ class Channels:
             ).one_or_none()
             if row is None:
                 raise NoSuchChannel(log.name)
-            stored = await connection.execute(
-                select(schema.event)
-                .where(schema.event.c.channel == log.name, schema.event.c.offset > row.last - KEPT)
-                .order_by(schema.event.c.offset)
-            )
-            log.load(row.epoch, row.last, [_stored(row.epoch, event) for event in stored])
+            log.load(row.epoch, row.last, await stored(connection, row, after=row.last - KEPT))
 
     def _show(self, events: list[Event]) -> None:
         log = self._logs.get(events[0].channel)
-        if log is not None:
+        if log is not None and self._bus.shared:
+            self._following.show(log, events)
+        elif log is not None:
             log.append(events)
+
+    def _advanced(self, channel: str, last: int | None) -> None:
+        log = self._logs.get(channel)
+        if last is not None:
+            self._following.behind(channel, last)
+        elif log is not None and log.loaded:
+            self._end(log)
+
+    def _end(self, log: Log) -> None:
+        """End a channel that another server has deleted; what its last event says is in no row any more."""
+        asset = log.name.removeprefix(of_asset(""))
+        event = stamp(
+            log.name,
+            log.epoch,
+            log.last + 1,
+            type_=Told.ASSET_DELETED,
+            time=self._clock(),
+            media=None,
+            data={"id": asset},
+        )
+        log.append([event])
+        self._forget(log.name)
 
     def _forget(self, channel: str) -> None:
         self._logs.pop(channel, None)
@@ -211,11 +260,6 @@ class Channels:
         idle = [name for name, log in self._logs.items() if not log.listeners and not log.pending]
         for name in idle[: max(0, len(idle) - _IDLE_LOGS)]:
             del self._logs[name]
-
-
-def _stored(epoch: str, row: Row[Any]) -> Event:
-    media = None if row.media_time is None else Fraction(row.media_time)
-    return stamp(row.channel, epoch, row.offset, type_=row.type, time=row.time, media=media, data=row.data)
 
 
 def _hint_event(log: Log, hint: Hint) -> Event:

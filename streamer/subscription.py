@@ -40,6 +40,12 @@ class Log:
             self.last = event.offset
         self.wake()
 
+    def skip(self, events: list[Event]) -> None:
+        """Go on with events that do not follow on the last one; whoever has not read so far fell behind."""
+        self.events.clear()
+        self.last = (events[0].offset or 1) - 1
+        self.append(events)
+
     def load(self, epoch: str, last: int, stored: list[Event]) -> None:
         """Join what is stored with what was committed while it was being read."""
         known = {event.offset: event for event in (*stored, *self.events)}

@@ -15,7 +15,7 @@ from packager.plan import Plan
 def of(
     plan: Plan, *, original: Original, feeder: Feeder | None, before: Sequence[Group] = ()
 ) -> tuple[Group, ...]:
-    """Return the groups of a plan: all pictures, and each rung of sound by itself.
+    """Return the groups of a plan: all encoded pictures, and each encoded rung of sound by itself.
 
     `before` are those of the same plan a moment ago: what was there then is not looked at again.
     """
@@ -41,6 +41,7 @@ def _bare(plan: Plan) -> list[Group]:
             first=rung is default,
         )
         for rung in plan.audio
+        if not rung.copied
     ]
     return groups
 

@@ -36,7 +36,7 @@ class Inits:
         self._kept: OrderedDict[tuple[str, ...], Init] = OrderedDict()
 
     async def of(self, plan: Plan) -> dict[str, Init]:
-        """Return the init of every video, intra and audio rung of a plan, by name."""
+        """Return the init of every video, intra and audio rung of a plan that is encoded, by name."""
         program = self._spawner.ffmpeg
         commands = {}
         if plan.picture is not None:
@@ -44,7 +44,8 @@ class Inits:
             commands = {rung.name: recipe.video_init(program, rung, picture) for rung in plan.video}
             if plan.intra is not None:
                 commands[plan.intra.name] = recipe.video_init(program, plan.intra, picture, intra=True)
-        commands |= {rung.name: recipe.audio_init(program, rung) for rung in plan.audio}
+        sounds = (rung for rung in plan.audio if not rung.copied)
+        commands |= {rung.name: recipe.audio_init(program, rung) for rung in sounds}
         made = await asyncio.gather(*(self._made(argv) for argv in commands.values()))
         return dict(zip(commands, made, strict=True))
 

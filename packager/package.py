@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from packager import keys, ladder, manifests, present, thumbs, words
+from packager import copied, keys, ladder, manifests, present, thumbs, words
 from packager.errors import ChildFailed, PackagingError
 from packager.facts import Sink, Warned
 from packager.farm import OwnSlots
@@ -90,10 +90,12 @@ async def begin(
     asset: str = "",
 ) -> Packaging:
     """Make the inits of a plan, and find out what of it an earlier life has stored."""
+    copies = await asyncio.to_thread(copied.of, plan, tables)
     packaging = Packaging(
         plan,
         index,
-        inits=await inits.of(plan),
+        inits=await inits.of(plan) | {name: copy.init for name, copy in copies.items()},
+        copies=copies,
         original=original,
         tables=tables,
         store=store,
@@ -205,6 +207,7 @@ async def _package(
             encoder=build,
             effort=effort,
             allow_keyframe_grid=keyed,
+            tables=probed.tables,
         )
         packaging = await begin(
             plan,
@@ -220,6 +223,9 @@ async def _package(
         try:
             async with Foreman(OwnSlots(spawner, slots=slots)) as foreman:
                 foreman.add(packaging)
+                await copied.write_out(
+                    packaging.copies, original=packaging.original, store=store, sink=packaging.report
+                )
                 await ornament(made, spawner=spawner)
                 await finish(made, spawner=spawner)
         except PackagingError as error:

@@ -10,7 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from packager import engine, feeding, groups, keys, run
+from packager import copied, engine, feeding, groups, keys, run
+from packager.copied import Copied
 from packager.engine import Group, Running, Slots, Span, Urgency, Want, World
 from packager.errors import ChildFailed, PackagingError, SegmentMismatch, StoreFailed, StoreFull
 from packager.facts import Fact, RunStarted, SegmentStored, Sink, Warned
@@ -65,7 +66,8 @@ class Packaging:
 
     `original` holds the source's bytes and `feeder` finds stretches of them, by the tables where none is
     given; `asset` names whose generation it is; facts go to `sink`. `asked` is called whenever `next` may
-    have a new answer. Everything here can be rebuilt from the plan and the store.
+    have a new answer. `copies` are the renditions without Runs, which are there as far as the source is.
+    Everything here can be rebuilt from the plan and the store.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Packaging:
         asset: str = "",
         tables: Tables | None = None,
         feeder: Feeder | None = None,
+        copies: Mapping[str, Copied] | None = None,
     ) -> None:
         self.plan = plan
         self.index = index
@@ -91,6 +94,7 @@ class Packaging:
         self.store = store
         self.failure: PackagingError | None = None
         self.sizes: dict[str, dict[int, int]] = {name: {} for name in inits}
+        self._copy(copies or {})
         self.groups: tuple[Group, ...] = ()
         self.asked: Callable[[], None] = lambda: None
         self._sink = sink
@@ -107,7 +111,8 @@ class Packaging:
     @property
     def complete(self) -> bool:
         """Say whether every segment is there that there will be, and meant to stay."""
-        return self._fill == "full" and self.plan.ended and engine.complete(self.groups, self._done())
+        there = self.plan.ended and (self.original.whole or not self.copies)
+        return self._fill == "full" and there and engine.complete(self.groups, self._done())
 
     @property
     def waiting(self) -> int:
@@ -143,15 +148,21 @@ class Packaging:
 
     def planned(self, rendition: str, number: int) -> bool:
         """Say whether the plan has this segment."""
+        if rendition in self.copies:
+            return 0 <= number < self.copies[rendition].segments
         return any(rendition in group.names and 0 <= number < group.segments for group in self.groups)
 
     async def want(self, rendition: str, number: int) -> None:
-        """Wait until a segment is stored.
+        """Wait until a segment is stored, or the source has what a copied one is made of.
 
         Raise KeyError outside the plan, PackagingError where it has failed for good.
         """
         if not self.planned(rendition, number):
             raise KeyError(f"{rendition}/{number}")
+        if rendition in self.copies:
+            reach = self.copies[rendition].reach(number)
+            await self._until(lambda: self.original.whole or self.original.received >= reach)
+            return
         if self._wants.total() >= _WANTS:
             raise TooManyWants("too many requests wait for segments of this video; try again in a moment")
         want = Want(rendition=rendition, number=number)
@@ -191,9 +202,15 @@ class Packaging:
             or plan.borders[: len(self.plan.borders)] != self.plan.borders
         ):
             raise ValueError("a plan grows at its end only")
+        if self.copies:
+            self._copy(copied.of(plan, tables))
         self.plan, self.index, self.tables = plan, index, tables
         self.feeder = feeder or feeding.feeder(tables)
         self.received()
+
+    def _copy(self, copies: Mapping[str, Copied]) -> None:
+        self.copies = dict(copies)
+        self.sizes |= {name: dict(enumerate(copy.sizes.tolist())) for name, copy in copies.items()}
 
     def received(self) -> None:
         """Find out how much of the source is there by now."""

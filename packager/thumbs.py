@@ -26,13 +26,14 @@ async def poster(plan: Plan, *, original: Original, feeder: Feeder, spawner: Spa
     Wait until its bytes are there, or all of them where nothing can find its own. It is an ornament: where it
     cannot be made the asset plays without.
     """
-    if plan.picture is None:
+    small = (rung for rung in plan.video if min(rung.width, rung.height) <= _POSTER_SIDE)
+    rung = next(small, plan.video[-1] if plan.video else plan.intra)
+    if plan.picture is None or rung is None:
         return None
     number = min(plan.pictures - 1, plan.pictures // 10 + (plan.pictures > 1))
     begin, end = (clock.picture_time(plan.picture, border) for border in plan.shown[number : number + 2])
     feed = feeder.stretch(plan.picture.track, begin, end)
     await arrived(original, None if feed is None else feed.reach)
-    rung = next((rung for rung in plan.video if min(rung.width, rung.height) <= _POSTER_SIDE), plan.video[-1])
     path = None if feed else original.path
     argv = recipe.poster(
         spawner.ffmpeg,

@@ -22,7 +22,7 @@ from packager.store import MemoryStore
 from tests.media import fragments, reader
 from tests.media.sources import KINDS
 
-EFFORT = Effort(preset="ultrafast", sides=(144,))
+EFFORT = Effort(preset="ultrafast", sides=(144,), copy=False)
 PICTURES = [name for name, clip in KINDS.items() if clip.timing is not None]
 
 

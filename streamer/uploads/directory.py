@@ -1,4 +1,4 @@
-"""Keep uploads in a directory of this machine: the Inbox of a single process."""
+"""Keep uploads in a directory: the Inbox of one process, beside those of others where `node` is given."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from streamer.uploads.errors import (
     OffsetMismatch,
     Superseded,
     UploadBusy,
+    UploadElsewhere,
 )
 from streamer.uploads.flow import Flow, Pace, Slot
 from streamer.uploads.folder import Folder
@@ -32,16 +33,25 @@ BUSY_SECONDS = 20.0
 
 
 class DiskInbox:
-    """An Inbox in the directory `root`, which belongs to one process.
+    """An Inbox in the directory `root`, which belongs to one process, or to one for each `node`.
 
-    `reserve` bytes of the disk stay free. Blocking calls run in `executor`, None being the loop's own.
+    An upload stays with the node that it was begun at; once whole and handed over, every node can read and
+    remove it. `reserve` bytes of the disk stay free. Blocking calls run in `executor`, None being the loop's
+    own.
     """
 
     def __init__(
-        self, root: Path, *, reserve: int = 0, pace: Pace | None = None, executor: Executor | None = None
+        self,
+        root: Path,
+        *,
+        node: str = "",
+        reserve: int = 0,
+        pace: Pace | None = None,
+        executor: Executor | None = None,
     ) -> None:
         """Take the directory, which is made when first used."""
-        self._folder = Folder(root)
+        self._node = node
+        self._folder = Folder(root, node=node)
         self._reserve = reserve
         self._pace = pace or Pace()
         self._executor = executor
@@ -52,6 +62,7 @@ class DiskInbox:
     async def create(self, upload: Upload) -> Upload:
         """Begin an upload with offset 0. Raise NoRoom, NotDurable."""
         await self._load()
+        upload = replace(upload, node=self._node)
         await self._call(self._folder.create, upload)
         self._slots[upload.id] = Slot(upload=upload, generation=upload.generation, readable=0)
         return upload
@@ -176,11 +187,13 @@ class DiskInbox:
             slot.readable = 0
 
     async def remove(self, upload_id: str) -> None:
-        """Remove bytes and record. Absence is no error. Raise NotDurable, UploadBusy."""
+        """Remove bytes and record. Absence is no error. Raise NotDurable, UploadBusy, UploadElsewhere."""
         self.path(upload_id)
-        await self._load()
-        slot = self._slots.get(upload_id)
-        if slot is None:
+        try:
+            slot = await self._slot(upload_id)
+        except UploadElsewhere:
+            raise
+        except NoSuchUpload:
             return
         slot.fence()
         async with self._locked(slot):
@@ -197,6 +210,7 @@ class DiskInbox:
             earlier = self._tail(slot)
             if earlier is not None and earlier.upload.whole:
                 raise NotWritable("The end of this upload is there already.")
+            tail = replace(tail, node=self._node)
             await self._call(self._folder.create, tail)
             await self._forget_tail(slot)
             self._slots[tail.id] = Slot(upload=tail, generation=tail.generation, readable=0, host=slot)
@@ -296,9 +310,21 @@ class DiskInbox:
     async def _slot(self, upload_id: str) -> Slot:
         await self._load()
         slot = self._slots.get(upload_id)
+        if slot is None and self._node:
+            return await self._others(upload_id)
         if slot is None:
             raise NoSuchUpload("There is no such upload.")
         return slot
+
+    async def _others(self, upload_id: str) -> Slot:
+        """Return the slot of an upload that another node has handed over."""
+        upload = await self._call(self._folder.look, upload_id)
+        if upload is None:
+            raise NoSuchUpload("There is no such upload.")
+        if upload.node != self._node and not upload.delivered:
+            raise UploadElsewhere("Another server receives this upload: send it there.")
+        slot = Slot(upload=upload, generation=upload.generation, readable=upload.offset)
+        return self._slots.setdefault(upload_id, slot)
 
     async def _load(self) -> None:
         if self._loaded:

@@ -13,6 +13,10 @@ class NoSuchUpload(UploadError):
     """No upload has this id, or it was removed."""
 
 
+class UploadElsewhere(NoSuchUpload):
+    """Another server receives this upload and is not done."""
+
+
 class UploadExpired(UploadError):
     """The upload was left unfinished for too long; its bytes are gone."""
 

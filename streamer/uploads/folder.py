@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +16,16 @@ from streamer.uploads.upload import IDENTITY, Upload, from_json
 log = logging.getLogger(__name__)
 
 
-class Folder:
-    """The directory of an inbox."""
+_FRESH_SECONDS = 3600
 
-    def __init__(self, root: Path) -> None:
+
+class Folder:
+    """The directory of an inbox; where servers share it, `node` says whose uploads are meant."""
+
+    def __init__(self, root: Path, *, node: str = "") -> None:
         """Take the directory, which `scan` makes."""
         self.root = root
+        self._node = node
 
     def bytes_of(self, upload_id: str) -> Path:
         """Return the file of the bytes. Raise NoSuchUpload for what is no id."""
@@ -39,10 +45,22 @@ class Folder:
         for name in sorted(names):
             orphan = IDENTITY.fullmatch(name) and f"{name}.json" not in names
             if orphan or name.endswith(".tmp"):
-                (self.root / name).unlink(missing_ok=True)
+                self._sweep(self.root / name)
             elif name.endswith(".json"):
-                found.extend(self._read(self.root / name))
+                found += [one for one in self._read(self.root / name) if one[0].node == self._node]
         return found
+
+    def look(self, upload_id: str) -> Upload | None:
+        """Return the record of an upload that another server receives or has received, None without one."""
+        path = self.record_of(upload_id)
+        found = self._read(path) if path.exists() else []
+        return found[0][0] if found else None
+
+    def _sweep(self, path: Path) -> None:
+        # What is fresh may be another server's, which is writing it at this moment.
+        with contextlib.suppress(FileNotFoundError):
+            if not self._node or path.stat().st_mtime < time.time() - _FRESH_SECONDS:
+                path.unlink()
 
     def _read(self, path: Path) -> list[tuple[Upload, bool]]:
         try:

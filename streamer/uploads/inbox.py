@@ -14,6 +14,8 @@ from streamer.uploads.upload import Upload
 class Inbox(Protocol):
     """Uploads under ids. Every method that names an upload raises NoSuchUpload where there is none.
 
+    Of several servers each has an Inbox; what another one still receives raises UploadElsewhere.
+
     An acknowledged offset, `Upload.offset`, survives a crash and a power cut. Whoever claims an upload stops
     the writer before it: at most one writes, and what that one wrote is kept and counted in the claim.
     """

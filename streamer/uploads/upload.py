@@ -21,7 +21,8 @@ class Upload:
     `generation` counts the requests that took the upload over: a writer of an older one stops.
 
     The end of a file can come before its head: an upload whose bytes go `into` another's file, from byte `at`
-    on, which that one names as its `tail`.
+    on, which that one names as its `tail`. `node` is the server that receives it, of several that share the
+    directory.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Upload:
     into: str = ""
     at: int = 0
     tail: str = ""
+    node: str = ""
 
     @property
     def whole(self) -> bool:

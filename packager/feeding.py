@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from packager import remux
 from packager.feed import Feed, Feeder, Piece
 from packager.index import Flags, Ticks
+from packager.ranges import RangeFeeder
 from packager.tables import Tables, TrackTable
 
-_SPARSE = 32
+_SPARSE = 256
 """Samples from one mark to the next at least, on average: what is kept in memory of a table."""
 
 _AT_ONCE = 1024
@@ -22,7 +23,7 @@ _AT_ONCE = 1024
 
 def feeder(tables: Tables) -> Feeder:
     """Return what cuts feeds out of a source that has these tables."""
-    return Mp4Feeder(tables)
+    return Mp4Feeder(tables) if tables.marks is None else RangeFeeder(tables.marks)
 
 
 class Mp4Feeder:

@@ -160,8 +160,8 @@ def _span(run: Run) -> tuple[int, Fraction, Fraction]:
     if run.picture is None:
         raise ValueError("a Run makes pictures or sound")
     begin, end = (clock.picture_time(run.picture, run.borders[at]) for at in (0, -1))
-    if run.picture.deinterlace:  # which looks at both neighbours
-        begin, end = begin - 2 / run.picture.rate, end + 2 / run.picture.rate
+    if run.picture.deinterlace:  # which looks at the next frame too
+        end += 2 / run.picture.rate
     return run.picture.track, begin - (clock.UNINDEXED_EARLY if run.early else 0), end
 
 

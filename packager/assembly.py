@@ -17,13 +17,14 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from packager import compliance, formats, scanning, tabled
-from packager.boxes import read_header
+from packager import compliance, formats, fragments, marking, scanning, tabled
 from packager.errors import BadBoxes, CodecNotAllowed, NothingDecodable, OverLimit
 from packager.index import Index
+from packager.marks import Marks
 from packager.model import AudioTrack, Source, TextTrack, VideoTrack
 from packager.rates import FASTEST
 from packager.sampletable import Track
+from packager.scanning import Notes
 from packager.tables import TrackTable
 from packager.tasting import Taster
 from packager.tracks import audio_track, text_track, video_track
@@ -75,11 +76,12 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a file is: no Index without video, no tables without a container that has them."""
+    """What a file is: no Index without video, no tables without a container that has them, else marks."""
 
     source: Source
     index: Index | None
     tables: tuple[TrackTable, ...] = ()
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,29 +102,42 @@ class Assembly:
         self._warnings = list(state.warnings)
         self._banned: list[str] = []
         self._rows: list[TrackTable] = []
+        self._indexed = False
+        self._compared = False
         self._obstacles: dict[int, tuple[str, ...]] = {}
 
     def source(self) -> Found:
         """Return what the file is. Raise Refused, or Undecodable to be asked again without a track."""
-        video, audio = self._choose()
-        text = self._texts()
+        video, audio = self.choose()
         streams: list[Stream] = [*([video] if video else []), *audio]
-        if not streams:
-            self._nothing()
         taster = Taster(streams, pixels=PIXELS)
         tables = self._tables(video, audio) if self._state.whole else None
         if tables is not None:
             taster.taste_each(self._container, streams)
-            pictures, reaches = tables
-            complete = True
-        else:
-            pictures, reaches, complete = self._scan(video, streams, taster)
+            self._compared = self._indexed = True
+            return self._found(video, audio, *tables, taster)
+        return self._scan(video, audio, taster)
+
+    def arrived(self, seen: scanning.Scan, taster: Taster, *, ended: bool) -> Found:
+        """Return what is known of a source by the packets that have come of it. Raise as `source`."""
+        video, audio = self.choose()
+        self._compared = ended
+        return self._found(video, audio, *self._reaches(video, seen), taster)
+
+    def _found(
+        self,
+        video: VideoStream | None,
+        audio: Sequence[AudioStream],
+        pictures: Pictures | None,
+        reaches: dict[int, tuple[Fraction, Fraction]],
+        taster: Taster,
+    ) -> Found:
         shown = self._video(video, pictures, taster)
         heard = self._audio(audio, reaches, taster)
         if shown is None and not heard:
             self._nothing(evidence="; ".join(taster.faults.values()))
         start, end = self._span(shown, heard)
-        if complete:
+        if self._compared:
             self._compare_claim(end - start)
         found = Source(
             container=self._name,
@@ -130,16 +145,19 @@ class Assembly:
             duration=end - start,
             video=shown,
             audio=heard,
-            text=text,
+            text=self._texts(),
             warnings=tuple(self._warnings),
-            indexed=tables is not None,
+            indexed=self._indexed,
         )
         index = None if pictures is None or shown is None else pictures.index
         kept = {track.index for track in heard} | ({shown.index} if shown else set())
         return Found(source=found, index=index, tables=tuple(one for one in self._rows if one.track in kept))
 
-    def _choose(self) -> tuple[VideoStream | None, list[AudioStream]]:
-        """Choose one video track and up to eight audio tracks among those with an allowed decoder."""
+    def choose(self) -> tuple[VideoStream | None, list[AudioStream]]:
+        """Choose one video track and up to eight audio tracks among those with an allowed decoder.
+
+        Raise CodecNotAllowed or NothingDecodable where there is none.
+        """
         videos = [
             stream
             for stream in self._container.streams.video
@@ -155,6 +173,8 @@ class Assembly:
             self._warnings.append(f"Only the first {AUDIO_TRACKS} of {len(audio)} audio tracks are kept.")
         for stream in videos[:1]:
             _refuse_size(stream.codec_context.width, stream.codec_context.height)
+        if not videos and not audio:
+            self._nothing()
         return (videos[0] if videos else None), audio[:AUDIO_TRACKS]
 
     def _allowed(self, stream: Stream) -> bool:
@@ -223,45 +243,66 @@ class Assembly:
 
     def _keep(self, stream: Stream, track: Track, rows: NDArray[Any], *, end: int) -> None:
         """Keep a track's table for those who read the file by it."""
-        first = read_header(self._state.head, 0)
-        named = first is not None and first.type == "ftyp" and first.end <= len(self._state.head)
         self._rows.append(
             TrackTable(
                 track=stream.index,
                 timescale=track.timescale,
                 end=end,
-                file_type=self._state.head[: first.end] if named and first else b"",
+                file_type=fragments.file_type(self._state.head),
                 header=track.header,
                 stsd=track.stsd,
                 rows=rows,
             )
         )
 
-    def _scan(
-        self, video: VideoStream | None, streams: Sequence[Stream], taster: Taster
-    ) -> tuple[Pictures | None, dict[int, tuple[Fraction, Fraction]], bool]:
-        """Index the tracks by their packets."""
+    def _scan(self, video: VideoStream | None, audio: Sequence[AudioStream], taster: Taster) -> Found:
+        """Index the tracks by their packets, and note where to find them."""
+        streams: list[Stream] = [*([video] if video else []), *audio]
+        laid = marking.layout(self._name)
+        notes: Notes | None = None
+        if laid is not None:
+            laid.read(self._state.path)
+            notes = marking.Marking(laid, streams)
+        elif self._name in {"mp4", "mov"}:
+            notes = fragments.Samples(streams)
         seen = scanning.scan(
-            self._container, streams, video=video, taste=taster.taste, deadline=self._state.deadline
+            self._container,
+            streams,
+            video=video,
+            taste=taster.taste,
+            notes=notes,
+            deadline=self._state.deadline,
         )
+        pictures, reaches = self._reaches(video, seen)
+        self._compared = seen.complete
+        if isinstance(notes, fragments.Samples):
+            self._rows += notes.tables(self._state.tracks, fragments.file_type(self._state.head))
+        found = self._found(video, audio, pictures, reaches, taster)
+        if isinstance(notes, marking.Marking):
+            return replace(found, marks=notes.marks(self._state.size if seen.complete else 0))
+        return found
+
+    def _reaches(
+        self, video: VideoStream | None, seen: scanning.Scan
+    ) -> tuple[Pictures | None, dict[int, tuple[Fraction, Fraction]]]:
+        """Return the pictures, and when each track begins and ends, by packets."""
         if seen.broken:
             self._warnings.append("The file is damaged and was read up to there only.")
         limit = None if seen.complete else self._claimed_end(seen)
         reaches = {}
         pictures = None
-        for stream in streams:
-            reach = seen.reaches[stream.index]
+        for number, reach in seen.reaches.items():
             if reach.gap * reach.time_base > GAP:
                 raise OverLimit("There is a gap of more than an hour in the file.")
             if reach.start is None:
                 continue
             end = reach.end * reach.time_base if limit is None else max(limit, reach.end * reach.time_base)
-            reaches[stream.index] = (reach.start * reach.time_base, end)
-            if stream is video:
+            reaches[number] = (reach.start * reach.time_base, end)
+            if video is not None and number == video.index:
                 index = scanning.table(seen, reach.time_base)
                 last = max(round(end / reach.time_base), int(index.times[-1]) + 1) if len(index.times) else 0
                 pictures = Pictures(index=index, end=last)
-        return pictures, reaches, seen.complete
+        return pictures, reaches
 
     def _claimed_end(self, seen: scanning.Scan) -> Fraction | None:
         """Return the end that the header claims, for a file too long to read. Raise OverLimit."""

@@ -11,6 +11,9 @@ from packager.feed import Feeder
 from packager.original import Original
 from packager.plan import Plan
 
+_UNKNOWN = 1 << 62
+"""More bytes than there are, for a segment that the marks of a growing source do not reach yet."""
+
 
 def of(
     plan: Plan, *, original: Original, feeder: Feeder | None, before: Sequence[Group] = ()
@@ -58,4 +61,6 @@ def _ready(group: Group, ready: int, plan: Plan, *, original: Original, feeder: 
 def _reach(group: Group, number: int, plan: Plan, feeder: Feeder | None) -> int:
     """Return how many bytes of the source a segment needs: all of them where nothing can find its own."""
     found = None if feeder is None else run.reach(plan, feeder, names=group.names, number=number)
-    return plan.source.size if found is None else found
+    if found is None:
+        return plan.source.size if plan.ended else _UNKNOWN
+    return found

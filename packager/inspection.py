@@ -5,6 +5,7 @@ Never import this file to call it in the server's process: it runs decoders on b
 
 from __future__ import annotations
 
+import base64
 import importlib
 import json
 import pkgutil
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
             "source": json.loads(SOURCE.dump_json(found.source)),
             "tables": [tables.describe(one) for one in found.tables],
         }
+        if found.marks is not None:
+            verdict["marks"] = base64.b64encode(found.marks.to_bytes()).decode()
     index = found.index if found else None
     if index is not None:
         verdict["index"] = {

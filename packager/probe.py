@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from packager import errors
 from packager.child import Child, Command
 from packager.errors import ChildFailed, ChildTimeout, OverLimit, Refused, StoreFailed
 from packager.index import Index
+from packager.marks import Marks
 from packager.model import Source
 from packager.process import Spawner
 from packager.sandbox import Limits
@@ -79,8 +81,9 @@ async def probe(
         if error.status in {None, CANNOT_START}:
             raise
         raise Refused("Reading this file fails.", evidence=f"{error.message}\n{error.evidence}") from error
-    source, index, described = _verdict(verdict, arrays)
-    return Probed(source=source, index=index, tables=await asyncio.to_thread(_ended, into, described))
+    source, index, described, marks = _verdict(verdict, arrays)
+    tables = await asyncio.to_thread(_ended, into, described, marks)
+    return Probed(source=source, index=index, tables=tables)
 
 
 async def _spool(child: Child, output: int, into: Path | None) -> None:
@@ -95,13 +98,13 @@ async def _spool(child: Child, output: int, into: Path | None) -> None:
                 await asyncio.to_thread(file.write, block)
 
 
-def _ended(into: Path | None, described: list[Any]) -> Tables:
+def _ended(into: Path | None, described: list[Any], marks: Marks | None) -> Tables:
     """End the file of tables with what they are, and map it."""
     if into is None:
-        return Tables({})
+        return Tables({}, marks)
     try:
         with into.open("ab") as file:
-            file.write(footer(described))
+            file.write(footer(described, marks.to_bytes() if marks else b""))
             file.flush()
             os.fsync(file.fileno())
         return Tables.open(into)
@@ -121,7 +124,7 @@ async def _read(child: Child, output: int, most: int) -> bytes:
     return b"".join(blocks)
 
 
-def _verdict(raw: bytes, arrays: bytes) -> tuple[Source, Index | None, list[Any]]:
+def _verdict(raw: bytes, arrays: bytes) -> tuple[Source, Index | None, list[Any], Marks | None]:
     """Return what the child found, or raise the refusal it decided on. The child is not trusted."""
     try:
         said = json.loads(raw)
@@ -131,11 +134,12 @@ def _verdict(raw: bytes, arrays: bytes) -> tuple[Source, Index | None, list[Any]
         source = _SOURCE.validate_python(said["source"])
         index = None if "index" not in said else _index(said["index"], arrays)
         described = list(said["tables"])
+        marks = Marks.from_bytes(base64.b64decode(said["marks"])) if "marks" in said else None
     except (ValueError, KeyError, TypeError, ValidationError, ZeroDivisionError) as error:
         raise Refused("Reading this file fails.", evidence=repr(error)) from error
     if (source.video is None) != (index is None):
         raise Refused("Reading this file fails.", evidence="an index without video, or the reverse")
-    return source, index, described
+    return source, index, described, marks
 
 
 def _index(said: dict[str, Any], arrays: bytes) -> Index:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -50,6 +50,13 @@ class Frames:
     timeless: int = 0
 
 
+class Notes(Protocol):
+    """Whoever looks at every packet besides."""
+
+    def take(self, packet: Packet[Any]) -> None:
+        """Look at one packet that is not empty."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Scan:
     """The result of reading packets. `complete` tells that the end was reached within the budget."""
@@ -69,27 +76,35 @@ def scan(
     video: Stream | None,
     taste: Callable[[Packet[Any]], None],
     deadline: float,
+    notes: Notes | None = None,
 ) -> Scan:
     """Read the packets of the streams until the end or the deadline (monotonic seconds).
 
-    Every packet is shown to `taste`, which decodes what it still needs.
+    Every packet is shown to `taste`, which decodes what it still needs, and to `notes`.
     """
-    seen = Scan(
-        reaches={stream.index: Reach(time_base=stream.time_base or Fraction(1, 1000)) for stream in streams},
-        frames=Frames(),
-    )
-    idr = _idr_test(video)
+    seen = begin(streams)
+    idr = idr_test(video)
     try:
         for count, packet in enumerate(container.demux(*streams)):
             taste(packet)
             if packet.size:
-                _take(seen, packet, video, idr)
+                take(seen, packet, video, idr)
+                if notes is not None:
+                    notes.take(packet)
             if count % 256 == 255 and time.monotonic() > deadline:
                 return seen
     except av.FFmpegError as error:
         seen.broken = str(error)
     seen.complete = True
     return seen
+
+
+def begin(streams: Sequence[Stream]) -> Scan:
+    """Return what is known of the streams before any packet."""
+    return Scan(
+        reaches={stream.index: Reach(time_base=stream.time_base or Fraction(1, 1000)) for stream in streams},
+        frames=Frames(),
+    )
 
 
 def table(seen: Scan, time_base: Fraction) -> Index:
@@ -107,7 +122,7 @@ def table(seen: Scan, time_base: Fraction) -> Index:
     )
 
 
-def _take(seen: Scan, packet: Packet[Any], video: Stream | None, idr: Callable[[Packet[Any]], bool]) -> None:
+def take(seen: Scan, packet: Packet[Any], video: Stream | None, idr: Callable[[Packet[Any]], bool]) -> None:
     """Note one packet."""
     index = packet.stream_index
     if packet.pos is not None:
@@ -152,7 +167,7 @@ def _skipped(packet: Packet[Any]) -> int:
     return int(Fraction(samples, rate) / Fraction(packet.time_base) + Fraction(1, 2)) if rate else 0
 
 
-def _idr_test(video: Stream | None) -> Callable[[Packet[Any]], bool]:
+def idr_test(video: Stream | None) -> Callable[[Packet[Any]], bool]:
     """Return what tells whether a key packet is a clean refresh."""
     if video is None:
         return lambda _packet: False

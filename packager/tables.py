@@ -1,4 +1,7 @@
-"""Where every sample of an MP4 lies and when it is shown: a file that is mapped, never loaded."""
+"""Where every sample of an MP4 lies and when it is shown: a file that is mapped, never loaded.
+
+Containers without such tables have marks in the same file: where to begin and to stop reading.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packager.errors import PackagingError
+from packager.marks import Marks
 
 ROW = np.dtype([("pts", "<i8"), ("offset", "<i8"), ("size", "<u4"), ("key", "u1")])
 """One sample: presentation time in ticks, place and length in bytes, whether it is a sync sample."""
 
-_MAGIC = b"strmtab1"
-_TAIL = struct.Struct("<I8s")
+_MAGIC = b"strmtab2"
+_TAIL = struct.Struct("<II8s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,10 +44,14 @@ class TrackTable:
 
 
 class Tables:
-    """The tables of a source by stream number. They read the file when asked: hours cost no memory."""
+    """The tables of a source by stream number. They read the file when asked: hours cost no memory.
 
-    def __init__(self, tracks: Mapping[int, TrackTable]) -> None:
+    `marks` are those of a container that has none, None where stretches of it cannot be cut out either.
+    """
+
+    def __init__(self, tracks: Mapping[int, TrackTable], marks: Marks | None = None) -> None:
         self._tracks = dict(tracks)
+        self.marks = marks
 
     def of(self, track: int) -> TrackTable | None:
         """Return the table of a track, None where the container has none that can be used."""
@@ -55,20 +63,24 @@ class Tables:
         try:
             with file.open("rb") as opened:
                 opened.seek(-_TAIL.size, 2)
-                length, magic = _TAIL.unpack(opened.read(_TAIL.size))
+                marked, length, magic = _TAIL.unpack(opened.read(_TAIL.size))
                 if magic != _MAGIC:
                     raise PackagingError("the stored tables cannot be read", evidence=str(magic))
-                opened.seek(-_TAIL.size - length, 2)
+                opened.seek(-_TAIL.size - length - marked, 2)
+                marks = Marks.from_bytes(opened.read(marked)) if marked else None
                 said = json.loads(opened.read(length))
-            return cls({one.track: one for one in _tracks(said, file)})
+            return cls({one.track: one for one in _tracks(said, file)}, marks)
         except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
             raise PackagingError("the stored tables cannot be read", evidence=repr(error)) from error
 
 
-def footer(tracks: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return what ends a file of rows: what `describe` said of each track, in the order of their rows."""
+def footer(tracks: Sequence[Mapping[str, Any]], marks: bytes = b"") -> bytes:
+    """Return what ends a file of rows: what `describe` said of each track, in the order of their rows.
+
+    `marks` are what `Marks.to_bytes` returned.
+    """
     text = json.dumps(list(tracks)).encode()
-    return text + _TAIL.pack(len(text), _MAGIC)
+    return marks + text + _TAIL.pack(len(marks), len(text), _MAGIC)
 
 
 def describe(table: TrackTable) -> dict[str, Any]:

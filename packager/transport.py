@@ -7,6 +7,9 @@ from packager.errors import Encrypted, OverLimit
 _PACKET = 188
 _PROGRAMS = 64
 _ENTRY = 4
+_SYNC = 0x47
+_STRIDES = (_PACKET, 192, 204)
+"""Plain packets; with an arrival time before each (BDAV); with Reed-Solomon bytes behind each."""
 
 
 def refuse(head: bytes) -> None:
@@ -22,6 +25,64 @@ def refuse(head: bytes) -> None:
     programs = _programs(packets)
     if programs > _PROGRAMS:
         raise OverLimit(f"The transport stream announces {programs} programs; the limit is {_PROGRAMS}.")
+
+
+def tables(head: bytes) -> bytes | None:
+    """Return the packets of the first program association and of the maps it names (§2.4.4); None if not all.
+
+    What follows each packet in streams with packets of 192 or 204 bytes is kept with it.
+    """
+    found = _stride(head)
+    if found is None:
+        return None
+    start, stride = found
+    packets = [head[place : place + stride] for place in range(start, len(head) - stride + 1, stride)]
+    kept, section = _section(packets, 0)
+    maps = {
+        int.from_bytes(section[at + 2 : at + 4], "big") & 0x1FFF
+        for at in range(8, len(section) - 4 - _ENTRY + 1, _ENTRY)
+        if section[at : at + 2] != b"\0\0"  # the network's own table
+    }
+    for number in sorted(maps)[:_PROGRAMS]:
+        more, section = _section(packets, number)
+        if not section:
+            return None
+        kept += more
+    return b"".join(kept) if maps else None
+
+
+def _stride(head: bytes) -> tuple[int, int] | None:
+    """Return where the first packet begins, and how far it is from one to the next."""
+    for stride in _STRIDES:
+        for start in range(stride):
+            if len(head) > start + 3 * stride and all(head[start + n * stride] == _SYNC for n in range(4)):
+                return start, stride
+    return None
+
+
+def _section(packets: list[bytes], number: int) -> tuple[list[bytes], bytes]:
+    """Return the packets of the first whole section of a PID, and the section; empty where there is none."""
+    kept: list[bytes] = []
+    section = b""
+    for packet in packets:
+        if (
+            packet[0] != _SYNC
+            or int.from_bytes(packet[1:3], "big") & 0x1FFF != number
+            or not packet[3] & 0x10
+        ):
+            continue
+        payload = packet[5 + packet[4] : _PACKET] if packet[3] & 0x20 else packet[4:_PACKET]
+        if packet[1] & 0x40:
+            kept, section = [], payload[1 + payload[0] :] if payload else b""
+        elif not kept:
+            continue
+        else:
+            section += payload
+        kept.append(packet)
+        length = 3 + (int.from_bytes(section[1:3], "big") & 0xFFF)
+        if len(section) >= max(length, 8):
+            return kept, section[:length]
+    return [], b""
 
 
 def _programs(packets: list[bytes]) -> int:

@@ -1,4 +1,4 @@
-"""The HTML of the two pages. No inline script, so that they work under a strict Content-Security-Policy."""
+"""The HTML of the pages. No inline script, so that they work under a strict Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONTENT_SECURITY_POLICY = (
     "style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "frame-ancestors 'self'; form-action 'self'"
 )
-"""What the pages need and no more: send it with both. data: media is hls.js's empty track for captions."""
+"""What the pages need and no more: send it with each. data: media is hls.js's empty track for captions."""
 
 _ENGINE = "src/engine/hls.ts"
 
@@ -27,6 +27,13 @@ _MARK = (
 def library_html() -> str:
     """Return the library page. Raise BundleMissing."""
     return _page(title="streamer", head=[entry("library").tags()], body="<library-page></library-page>")
+
+
+def operator_html() -> str:
+    """Return the operator page. Raise BundleMissing."""
+    return _page(
+        title="Operations · streamer", head=[entry("operator").tags()], body="<operator-page></operator-page>"
+    )
 
 
 def watch_html(

@@ -1,4 +1,4 @@
-/** Build of the two pages, with a Brotli and a gzip sibling beside every text file. */
+/** Build of the pages, with a Brotli and a gzip sibling beside every text file. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -39,7 +39,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 700,
     rollupOptions: {
-      input: { library: "src/pages/library.ts", watch: "src/pages/watch.ts" },
+      input: { library: "src/pages/library.ts", watch: "src/pages/watch.ts", operator: "src/pages/operator.ts" },
       output: {
         // The engine's library alone, so that a change of ours leaves it in every browser's cache.
         manualChunks: (id) => (id.includes("/node_modules/hls.js/") ? "hls" : undefined),

@@ -46,6 +46,7 @@ RULES: Mapping[str, Rule] = {
     "pages": PUBLIC,
     "library": PUBLIC,
     "watch": PUBLIC,
+    "operator": PUBLIC,  # the shell; what it shows is not
     "bundle": PUBLIC,
     "favicon": PUBLIC,
     "media": PUBLIC,
@@ -61,6 +62,9 @@ RULES: Mapping[str, Rule] = {
     "asset-reencode": Rule(),
     "asset-captions": Rule(),
     "asset-upload": Rule(),
+    "runs": Rule(),
+    "queue": Rule(),
+    "workers": Rule(),
     "uploads": Rule(),
     "upload": Rule(),
 }

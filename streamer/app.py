@@ -14,7 +14,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from packager.farm import OwnSlots
+from packager.farm import NOW_SLOTS, SOON_SLOTS, OwnSlots
 from packager.foreman import Foreman
 from packager.inits import Inits
 from packager.ladder import Effort
@@ -31,13 +31,16 @@ from streamer.control import Control
 from streamer.database import Database
 from streamer.errors import ConfigError
 from streamer.ffmpeg import find
+from streamer.gauges import Gauges
 from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.ledger import SqlLedger
 from streamer.making import WORKER, Tools
-from streamer.metrics import Collect, Metrics
+from streamer.metrics import Metrics
 from streamer.openapi import OpenApi
+from streamer.operations import Operations, Own
 from streamer.origin import Origin
+from streamer.oversight import Oversight
 from streamer.pages import Pages
 from streamer.problems import problem_middleware
 from streamer.replays import Replays
@@ -77,6 +80,7 @@ class Server:
 class _Truth:
     """What stands on the database."""
 
+    clock: Clock
     database: Database
     tokens: Tokens
     replays: Replays
@@ -130,6 +134,7 @@ async def _truth(config: Config, stack: AsyncExitStack, clock: Clock) -> _Truth:
     await require_token(config, tokens)
     channels = Channels(database, clock=clock)
     truth = _Truth(
+        clock=clock,
         database=database,
         tokens=tokens,
         replays=Replays(database, clock=clock),
@@ -195,12 +200,23 @@ def _application(
     """Put every route behind the same three middlewares."""
     control = Control(truth.channels, Snapshots(truth.catalog, truth.ledger, truth.channels).kinds())
     access = Access(truth.tokens, host=config.host, public_url=config.public_url)
-    metrics.collect(_counting(truth.ledger, tools.foreman, control, metrics))
+    oversight = Oversight(truth.database, clock=truth.clock)
+    gauges = Gauges(
+        metrics,
+        ledger=truth.ledger,
+        oversight=oversight,
+        standing=tools.foreman.status,
+        clients=lambda: control.clients,
+        own=True,
+        clock=truth.clock,
+    )
+    metrics.collect(gauges.collect)
     app = web.Application(
         middlewares=[metrics.middleware, problem_middleware, access.middleware], client_max_size=1 << 20
     )
     for part in _parts(config, truth, media, tools=tools, access=access):
         app.add_routes(part.routes())
+    app.add_routes(_operations(config, oversight, tools=tools, clock=truth.clock).routes())
     app.add_routes(control.routes())
     app.add_routes(metrics.routes())
 
@@ -235,16 +251,17 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
     )
 
 
-def _counting(ledger: SqlLedger, foreman: Foreman, control: Control, metrics: Metrics) -> Collect:
-    """Return what brings the gauges up to date."""
-
-    async def count() -> None:
-        for state, runs in (await ledger.counts()).items():
-            metrics.runs.set(runs, str(state))
-        metrics.queue.set(foreman.queued)
-        metrics.control_clients.set(control.clients)
-
-    return count
+def _operations(config: Config, oversight: Oversight, *, tools: Tools, clock: Clock) -> Operations:
+    """Return the operator's view, with this process's own slots as a worker."""
+    own = Own(
+        name=WORKER,
+        slots=config.encode_slots,
+        urgent=NOW_SLOTS + SOON_SLOTS,
+        encoder=tools.encoder,
+        version=__version__,
+        started=clock(),
+    )
+    return Operations(oversight, standing=tools.foreman.status, own=own, clock=clock)
 
 
 @contextmanager

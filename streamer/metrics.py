@@ -111,7 +111,17 @@ class Metrics:
             "streamer_request_seconds", "Time from request to end of response.", ("route",)
         )
         self.runs = Gauge("streamer_runs", "Runs in each state.", ("state",))
-        self.queue = Gauge("streamer_queue_depth", "Runs that wait for a slot.")
+        self.queue = Gauge("streamer_queue_depth", "Runs that wait for a slot.", ("urgency",))
+        self.queue_age = Gauge(
+            "streamer_queue_oldest_seconds", "How long the oldest queued Run has waited.", ("urgency",)
+        )
+        self.segments_left = Gauge("streamer_segments_left", "Segments planned and not yet stored.")
+        self.dispatch_seconds = Histogram(
+            "streamer_dispatch_seconds", "Time from queueing a Run to its start.", ("urgency",)
+        )
+        self.repeated = Gauge("streamer_runs_repeated", "Attempts of Runs beyond the first of each.")
+        self.lost = Gauge("streamer_runs_lost", "Times that a worker was lost while it had a Run.")
+        self.workers = Gauge("streamer_workers", "Workers in each state.", ("state",))
         self.wait_seconds = Histogram(
             "streamer_segment_wait_seconds", "How long viewers waited for a segment.", ("urgency",)
         )
@@ -144,6 +154,12 @@ class Metrics:
             self.request_seconds,
             self.runs,
             self.queue,
+            self.queue_age,
+            self.segments_left,
+            self.dispatch_seconds,
+            self.repeated,
+            self.lost,
+            self.workers,
             self.wait_seconds,
             self.upload_bytes,
             self.control_clients,

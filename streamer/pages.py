@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 import player
 from cdn.policy import POLICIES, Kind
-from player.pages import CONTENT_SECURITY_POLICY, library_html, watch_html
+from player.pages import CONTENT_SECURITY_POLICY, library_html, operator_html, watch_html
 from streamer.catalog import Catalog
 from streamer.rows import show
 
@@ -28,7 +28,7 @@ class _File:
 
 
 class Pages:
-    """Handlers of `/`, `/watch/{id}` and `/player/…`."""
+    """Handlers of `/`, `/watch/{id}`, `/operator` and `/player/…`."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -39,6 +39,7 @@ class Pages:
         return [
             web.get("/", self.library, name="library"),
             web.get("/watch/{asset:[a-z0-9]{12}}", self.watch, name="watch"),
+            web.get("/operator", self.operator, name="operator"),
             web.get("/player/{tail:[A-Za-z0-9_./-]+}", self.bundle, name="bundle"),
         ]
 
@@ -61,6 +62,10 @@ class Pages:
                 hls=playback.get("hls"),
             ),
         )
+
+    async def operator(self, request: web.Request) -> web.Response:
+        """Answer with the operator page's shell; who may see what is in it, the API decides."""
+        return _page(request, operator_html())
 
     async def bundle(self, request: web.Request) -> web.Response:
         """Answer with a file of the bundle, compressed as far as the client takes it."""

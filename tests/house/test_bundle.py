@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import player
-from player.pages import library_html, watch_html
+from player.pages import library_html, operator_html, watch_html
 
 ROOT = Path(__file__).parents[2]
-BUDGET_KB = {"watch": 35, "library": 60}
+BUDGET_KB = {"watch": 35, "library": 60, "operator": 20}
 TOTAL_KB = 225
 ENGINE = "src/engine/hls.ts"
 
@@ -76,7 +76,7 @@ def test_pages_escape_what_users_wrote_and_run_no_inline_script(dist: Path) -> N
     assert "<script>" not in text
     assert "&quot;&gt;&lt;script&gt;" in text
     assert 'href="/v/abc/main.m3u8"' in text
-    for page in (text, library_html()):
+    for page in (text, library_html(), operator_html()):
         assert page.count("<script") == page.count('<script type="module" src="/player/assets/') == 1
 
 

@@ -1,5 +1,6 @@
 /** The server's JSON API, one function for each thing a page asks. */
 import type { Asset } from "./asset";
+import type { Queue, Run, RunState, Told, Worker } from "./operations";
 
 const ROOT = "/api/v1";
 
@@ -76,6 +77,24 @@ export class Api {
 
   async removeCaptions(id: string, language: string): Promise<void> {
     await call("DELETE", `${named(id)}/captions/${encodeURIComponent(language)}`);
+  }
+
+  async runs(states: readonly RunState[], limit: number): Promise<Told<Run>> {
+    const query = new URLSearchParams([...states.map((state) => ["state", state]), ["limit", String(limit)]]);
+    return (await (await call("GET", `/runs?${query}`)).json()) as Told<Run>;
+  }
+
+  async queue(): Promise<Queue> {
+    return (await (await call("GET", "/queue")).json()) as Queue;
+  }
+
+  async workers(): Promise<Told<Worker>> {
+    return (await (await call("GET", "/workers")).json()) as Told<Worker>;
+  }
+
+  /** Return what the caller may do: "public", "viewer" or "admin". */
+  async role(): Promise<string> {
+    return ((await (await call("GET", "/session")).json()) as { role: string }).role;
   }
 
   /** Trade a token for the session's cookie; Problem 401 where it is not accepted. */

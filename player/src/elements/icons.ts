@@ -33,3 +33,4 @@ export const cross = line("M6 6l12 12M18 6L6 18");
 export const warning = line("M12 4L2.8 19.5h18.4zM12 10v4M12 16.8v.2");
 export const back = line("M19 12H5M11 6l-6 6 6 6");
 export const film = line("M4 5h16v14H4zM8 5v14M16 5v14M4 9.5h4M4 14.5h4M16 9.5h4M16 14.5h4");
+export const pulse = line("M3 12h4l3-7 4 14 3-7h4");

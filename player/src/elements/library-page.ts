@@ -11,7 +11,7 @@ import { wallTimer } from "../channel/client";
 import { shared } from "../styles/shared";
 import { startUpload } from "../upload/tus";
 import "./asset-card";
-import { cross, play, search, upload } from "./icons";
+import { cross, play, pulse, search, upload } from "./icons";
 import { libraryStyles } from "./library-page.styles";
 import type { RequestEvent } from "./request";
 import "./token-form";
@@ -169,6 +169,7 @@ export class LibraryPage extends LitElement {
           /><kbd aria-hidden="true">/</kbd>
         </label>
         ${lost ? html`<span class="link" role="status">Reconnecting…</span>` : nothing}
+        ${now.operator ? html`<a class="icon" href="/operator" aria-label="Operations" title="Operations">${pulse}</a>` : nothing}
         <button class="button main" ?hidden=${now.signedOut} @click=${this.browse}>${upload} Upload</button>
         <input type="file" multiple hidden accept="video/*,audio/*,.mkv,.ts,.m2ts,.mxf" aria-label="Files to upload" @change=${this.picked} />
       </header>

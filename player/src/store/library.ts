@@ -16,6 +16,8 @@ export interface Toast {
 export interface LibraryState {
   loading: boolean;
   signedOut: boolean;
+  /** May see the operator's page. */
+  operator: boolean;
   link: Link;
   trouble: string;
   assets: readonly Asset[];
@@ -53,6 +55,7 @@ const FOLLOWED = 40;
 const EMPTY: LibraryState = {
   loading: true,
   signedOut: false,
+  operator: false,
   link: "waiting",
   trouble: "",
   assets: [],
@@ -98,7 +101,10 @@ export class Library {
 
   private effects(): Effects<LibraryState, LibraryRequest> {
     return {
-      load: async () => this.listed(await this.api.list()),
+      load: async () => {
+        this.listed(await this.api.list());
+        this.store.set({ operator: (await this.api.role()) === "admin" });
+      },
       more: () => this.more(),
       filter: ({ text }, { set }) => set({ filter: text }),
       upload: async ({ files }) => {

@@ -109,13 +109,14 @@ class Child:
             status=status, cpu_seconds=report["cpu_seconds"], max_rss=report["max_rss"], stderr_tail=tail
         )
 
-    async def stop(self) -> None:
-        """End the child: SIGTERM, half a second, SIGKILL to its whole group. Return when it has ended."""
+    async def stop(self, *, grace: float = _GRACE) -> None:
+        """End the child: SIGTERM, `grace` seconds, SIGKILL to its whole group. Return when it has ended."""
         if not self._ended.done():
             self._stopped = True
-            self._send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait([self._ended], timeout=_GRACE)
+                if grace:
+                    self._send_signal(signal.SIGTERM)
+                    await asyncio.wait([self._ended], timeout=grace)
             finally:
                 # A cancelled owner waits no longer, and leaves nothing behind either.
                 if not self._ended.done():
@@ -129,7 +130,8 @@ class Child:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop()
+        # Nobody reads on for a cancelled owner, so an encoder could not end by itself: its pipes are full.
+        await self.stop(grace=0 if kind is asyncio.CancelledError else _GRACE)
 
     def end(self, report: dict[str, Any]) -> None:
         """Take the spawner's report of how the child ended."""

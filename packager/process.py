@@ -85,7 +85,11 @@ class Spawner:
             child.end(answer)
         else:
             self._children[name] = child
-        await child.attach(ours, command.stdin)
+        try:
+            await child.attach(ours, command.stdin)
+        except BaseException:
+            await child.stop(grace=0)
+            raise
         return child
 
     async def _connect(self) -> socket.socket:

@@ -85,6 +85,16 @@ test("only the newest places are kept, and a broken shelf only forgets", () => {
   expect(memory.place("v249")).toBe(0);
 });
 
+test("a line is remembered for an hour", () => {
+  let now = 0;
+  const memory = new Memory(shelf(), () => now);
+  expect(memory.line()).toBe(0);
+  memory.keepLine(5_000_000.4);
+  expect(memory.line()).toBe(5_000_000);
+  now = 3_600_000;
+  expect(memory.line()).toBe(0);
+});
+
 const asset: Asset = {
   id: "a",
   title: "A",

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { requestFor } from "../src/store/keys";
 import { pictures } from "../src/store/levels";
-import { ahead, clamp, fractions, joined, withNumber } from "../src/store/spans";
+import { ahead, clamp, fractions, holds, joined, withNumber, withoutNumber } from "../src/store/spans";
 import { parseStoryboard, tileAt } from "../src/store/storyboard";
 import { bitrate, clock, parseTime, remaining, size, spoken } from "../src/store/words";
 import { Pace } from "../src/upload/pace";
@@ -110,4 +110,14 @@ test("an upload's pace is that of its last seconds", () => {
   expect(pace.mark(1000, 1000)).toBe(1000);
   for (let second = 2; second <= 20; second += 1) pace.mark(1000 + (second - 1) * 100, second * 1000);
   expect(pace.mark(3000, 21_000)).toBeCloseTo(100, 0);
+});
+
+test("numbers are put into runs and taken out again", () => {
+  const runs: [number, number][] = [[1, 3], [5, 5]];
+  expect(withNumber(runs, 4)).toEqual([[1, 5]]);
+  expect(withoutNumber(runs, 2)).toEqual([[1, 1], [3, 3], [5, 5]]);
+  expect(withoutNumber(runs, 5)).toEqual([[1, 3]]);
+  expect(withoutNumber(runs, 1)).toEqual([[2, 3], [5, 5]]);
+  expect(withoutNumber(runs, 4)).toEqual(runs);
+  expect([0, 1, 3, 4, 5, 6].filter((number) => holds(runs, number))).toEqual([1, 3, 5]);
 });

@@ -46,6 +46,14 @@ export class AssetDetails extends LitElement {
     </section>`;
   }
 
+  /** Say which tracks are served as they came, and why others are not. */
+  private originals(): TemplateResult {
+    const copied = this.asset.rungs.filter((rung) => rung.copied);
+    const names = copied.map(({ kind, width, height }) => (kind === "audio" ? "sound" : `${Math.min(width, height)}p`));
+    return html`${names.length ? html`<p class="note">Served untouched, as they were uploaded: ${names.join(", ")}.</p>` : nothing}
+    ${(this.asset.uncopied ?? []).map((reason) => html`<p class="note">Not served untouched: ${reason}.</p>`)}`;
+  }
+
   override render(): TemplateResult {
     const { asset } = this;
     const rename = (event: Event): void =>
@@ -56,6 +64,7 @@ export class AssetDetails extends LitElement {
         <section>
           <h3>Encoded</h3>
           <coverage-strip named .rungs=${asset.rungs} .coverage=${this.coverage}></coverage-strip>
+          ${this.originals()}
         </section>
         ${this.captions()}
         <section>

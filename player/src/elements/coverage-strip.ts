@@ -21,7 +21,7 @@ export class CoverageStrip extends LitElement {
       gap: 12px;
     }
     :host([named]) .row {
-      grid-template-columns: 52px 1fr 48px;
+      grid-template-columns: 52px 1fr 56px;
       font-size: 12.5px;
       color: var(--dim, #9aa4b5);
       font-variant-numeric: tabular-nums;
@@ -51,7 +51,8 @@ export class CoverageStrip extends LitElement {
   `;
 
   private row(rung: Rung, index: number, count: number): TemplateResult {
-    const runs = this.coverage[rung.name] ?? (rung.done ? [[0, rung.done - 1] as [number, number]] : []);
+    const known = rung.copied ? undefined : this.coverage[rung.name];
+    const runs = known ?? (rung.done ? [[0, rung.done - 1] as [number, number]] : []);
     const strength = count < 2 ? 100 : 100 - (55 * index) / (count - 1);
     const colour = `color-mix(in oklab, var(--good, #57d3a0) ${strength}%, #26506a)`;
     const spans = fractions(runs, rung.segments);
@@ -66,7 +67,7 @@ export class CoverageStrip extends LitElement {
             html`<i style="left:${start * 100}%;width:${(end - start) * 100}%;background:${colour}"></i>`,
         )}
       </div>
-      ${this.named ? html`<span class="done">${share} %</span>` : ""}
+      ${this.named ? html`<span class="done">${rung.copied ? "original" : `${share} %`}</span>` : ""}
     </div>`;
   }
 

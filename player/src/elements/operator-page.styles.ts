@@ -35,7 +35,7 @@ export const operatorStyles = css`
   }
   .queues {
     display: grid;
-    grid-template-columns: repeat(auto-fit, minmax(200px, 1fr));
+    grid-template-columns: repeat(auto-fit, minmax(150px, 1fr));
     gap: 12px;
   }
   .queue {
@@ -145,6 +145,10 @@ export const operatorStyles = css`
     }
     td:empty {
       display: none;
+    }
+    td[data-name]::before {
+      content: attr(data-name) " ";
+      color: var(--dim);
     }
     td.wide {
       grid-column: 1 / -1;

@@ -90,9 +90,9 @@ export class OperatorPage extends LitElement {
           (one) => html`<tr>
             <td>${one.name}</td>
             <td>${mark(one.state)}</td>
-            <td>${one.busy} of ${one.slots}${one.urgent ? ` + ${one.urgent}` : ""}</td>
-            <td>${remaining(age(one.seen, now))} ago</td>
-            <td>${remaining(age(one.started, now))}</td>
+            <td data-name="Busy">${one.busy} of ${one.slots}${one.urgent ? ` + ${one.urgent}` : ""}</td>
+            <td data-name="Seen">${remaining(age(one.seen, now))} ago</td>
+            <td data-name="Up">${remaining(age(one.started, now))}</td>
             <td class="wide"><small>${one.encoder} · ${one.version}</small></td>
           </tr>`,
         )}
@@ -126,9 +126,9 @@ export class OperatorPage extends LitElement {
       </td>
       <td>${mark(run.state)}<small>${URGENCIES[run.urgency]}</small></td>
       <td>${run.rungs.join(", ")}<small>${range(run)}</small></td>
-      <td>${run.worker ?? ""}</td>
-      <td>${remaining(age(since, now))}</td>
-      <td>${run.attempts}${run.lost ? html`<small>lost ${run.lost}×</small>` : nothing}</td>
+      <td data-name=${run.worker ? "On" : nothing}>${run.worker ?? ""}</td>
+      <td data-name="Age">${remaining(age(since, now))}</td>
+      <td data-name="Attempts">${run.attempts}${run.lost ? html`<small>lost ${run.lost}×</small>` : nothing}</td>
     </tr>`;
   }
 

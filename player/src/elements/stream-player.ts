@@ -247,7 +247,7 @@ export class StreamPlayer extends LitElement {
     const waiting = Boolean(now.source) && now.waiting && !now.trouble;
     const inviting = now.paused && !now.started && !waiting && now.source && !now.trouble;
     return html`<div class="spinner ${waiting ? "on" : ""}" role=${waiting ? "status" : nothing} aria-label=${waiting ? "Loading" : nothing}></div>
-      ${waiting && now.preparing ? html`<p class="held" role="status">${heldFor(now)}</p>` : nothing}
+      ${waiting && heldFor(now) ? html`<p class="held" role="status">${heldFor(now)}</p>` : nothing}
       ${now.hushed
         ? html`<button class="hushed button" @click=${() => this.request({ type: "mute" })}>${silent} Sound on</button>`
         : nothing}
@@ -263,6 +263,7 @@ export class StreamPlayer extends LitElement {
 }
 
 /** Say why the picture waits: the place is not uploaded yet, or not encoded. */
-function heldFor({ time, ahead, edge }: Readonly<PlaybackState>): string {
-  return time + ahead > edge - 1 ? "Waiting for the upload…" : "Being prepared…";
+function heldFor({ time, ahead, edge, preparing }: Readonly<PlaybackState>): string {
+  if (time + ahead > edge - 1) return "Waiting for the upload…";
+  return preparing ? "Being prepared…" : "";
 }

@@ -104,6 +104,11 @@ export const watchStyles = css`
   progress::-moz-progress-bar {
     background: var(--accent);
   }
+  .note {
+    margin: 10px 0 0;
+    font-size: 13px;
+    color: var(--dim);
+  }
   .head {
     display: flex;
     align-items: flex-start;

@@ -43,7 +43,8 @@ class Copied:
     """One such rendition. It holds no rows: it reads the file of the tables when asked.
 
     Segment n has the samples `cuts[n]` to `cuts[n + 1]` of the table. `borders` are ticks from the asset's
-    start, which is at `origin` on the table's time line. `sizes` are bytes of each segment.
+    start, which is at `origin` on the table's time line. `sizes` are bytes of each segment, `reaches` how many
+    bytes of the source it and all before it need.
     """
 
     generation: str
@@ -54,6 +55,7 @@ class Copied:
     borders: tuple[int, ...]
     origin: int
     sizes: NDArray[np.int64]
+    reaches: NDArray[np.int64]
 
     @property
     def segments(self) -> int:
@@ -61,9 +63,12 @@ class Copied:
         return len(self.sizes)
 
     def reach(self, number: int) -> int:
-        """Return how many bytes of the source have to be there for a segment."""
-        rows = self._rows(number)
-        return int((rows["offset"] + rows["size"]).max())
+        """Return how many bytes of the source have to be there for the segments up to this one."""
+        return int(self.reaches[number])
+
+    def ready(self, received: int) -> int:
+        """Return of how many segments from the first on the source is there."""
+        return int(np.searchsorted(self.reaches, received, side="right"))
 
     async def segment(self, original: Original, number: int) -> bytes:
         """Return a segment. Raise SourceCut where bytes of the source are not there."""
@@ -188,7 +193,9 @@ def _copied(
     borders: tuple[int, ...],
     origin: int,
 ) -> Copied:
-    payloads = np.add.reduceat(table.rows["size"][: cuts[-1]].astype(np.int64), cuts[:-1])
+    sizes = table.rows["size"][: cuts[-1]].astype(np.int64)
+    payloads = np.add.reduceat(sizes, cuts[:-1])
+    ends = np.maximum.reduceat(table.rows["offset"][: cuts[-1]] + sizes, cuts[:-1])
     return Copied(
         generation=plan.generation,
         name=name,
@@ -198,6 +205,7 @@ def _copied(
         borders=borders,
         origin=origin,
         sizes=_HEAD + boxes.FULL_ROW * np.diff(cuts) + payloads,
+        reaches=np.maximum.accumulate(ends),
     )
 
 

@@ -93,6 +93,9 @@ class Config(BaseSettings):
         ge=1 << 20,
         description="Room for segments of assets filled as watched; the least recently asked for go first.",
     )
+    encode_copy: bool = Field(
+        True, description="Serve tracks of a source as they are where they comply; else encode all of it."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."
     )

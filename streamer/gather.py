@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -87,7 +87,6 @@ async def _captions(connection: AsyncConnection, assets: list[str]) -> defaultdi
 def _asset(
     row: Row[Any], generation: Any, done: dict[tuple[str, str], int], captions: list[Caption]
 ) -> Asset:
-    whole = row.state == State.COMPLETE
     rungs = () if generation is None else generation.rungs
     failure = row.failure
     return Asset(
@@ -109,10 +108,14 @@ def _asset(
         else Failure(step=failure["step"], message=failure["message"], log=tuple(failure["log"])),
         poster=None if generation is None else generation.poster,
         storyboard=None if generation is None else generation.storyboard,
-        rungs=tuple(
-            Rung(**rung, done=rung["segments"] if whole else done.get((row.id, rung["name"]), 0))
-            for rung in rungs
-        ),
+        rungs=tuple(Rung(**rung, done=_there(row, rung, done)) for rung in rungs),
         captions=tuple(captions),
         fill=Fill(row.fill),
     )
+
+
+def _there(row: Row[Any], rung: Mapping[str, Any], done: Mapping[tuple[str, str], int]) -> int:
+    """Return how many segments of a rung are there; what is copied needs none to be made."""
+    if row.state == State.COMPLETE or rung.get("copied"):
+        return int(rung["segments"])
+    return done.get((row.id, rung["name"]), 0)

@@ -66,7 +66,7 @@ class Entry:
 
     def hold(self) -> bool:
         """Keep the file open until `release`; False where it has been closed already."""
-        if self._dropped and self._users == 0:
+        if self._dropped and self._users == 0 and self.file is not None:
             return False
         self._users += 1
         return True

@@ -36,9 +36,11 @@ class Snapshots:
         """Return an asset, which segments it has of how many, and the latest hints. Raise NoSuchAsset."""
         asset = await self._catalog.get(name)
         generation = asset.generation
+        coverage = {} if generation is None else await self._ledger.coverage(name, generation)
+        coverage |= {rung.name: [[0, rung.segments - 1]] for rung in asset.rungs if rung.copied}
         return {
             "asset": show(asset, log=False),
-            "coverage": {} if generation is None else await self._ledger.coverage(name, generation),
+            "coverage": coverage,
             "segments": {rung.name: rung.segments for rung in asset.rungs},
             "progress": [
                 {"type": str(hint.type), "data": hint.data} for hint in self._channels.hints(of_asset(name))

@@ -21,11 +21,11 @@ ASSET = Asset(
     duration=Fraction(20),
     upload_id=None,
     generation="g1",
-    source=None,
+    source={"uncopied": ["audio-0: its format is mp3"]},
     warnings=("cut",),
     failure=None,
     poster="g1/poster.jpg",
-    rungs=(Rung(name="v360", kind="video", width=640, height=360, segments=5, done=2),),
+    rungs=(Rung(name="v360", kind="video", width=640, height=360, segments=5, done=2, copied=True),),
     captions=(Caption(language="en", label="English", key="c1/text-en/0.vtt"),),
 )
 
@@ -44,9 +44,20 @@ def test_a_playable_asset_is_shown_with_all_its_addresses():
         "playback": {"hls": "/v/abcdefghjkmn/main.m3u8", "dash": "/v/abcdefghjkmn/main.mpd"},
         "poster": "/v/abcdefghjkmn/g1/poster.jpg",
         "storyboard": None,
-        "rungs": [{"name": "v360", "kind": "video", "width": 640, "height": 360, "segments": 5, "done": 2}],
+        "rungs": [
+            {
+                "name": "v360",
+                "kind": "video",
+                "width": 640,
+                "height": 360,
+                "segments": 5,
+                "done": 2,
+                "copied": True,
+            }
+        ],
         "captions": [{"language": "en", "label": "English", "url": "/v/abcdefghjkmn/c1/text-en/0.vtt"}],
         "warnings": ["cut"],
+        "uncopied": ["audio-0: its format is mp3"],
         "failure": None,
     }
 

@@ -183,9 +183,8 @@ class Database:
             while (job := await self._jobs.get()) is not None:
                 group, last = self._group(job)
                 try:
-                    connection = connection or await stack.enter_async_context(
-                        self._backing.writers.connect()
-                    )
+                    if connection is None:
+                        connection = await stack.enter_async_context(self._backing.writers.connect())
                 except Exception as error:  # noqa: BLE001 - it belongs to the callers, who get it
                     for one in group:
                         _refuse(one, self._backing.told(error))

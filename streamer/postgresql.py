@@ -130,8 +130,9 @@ def connection_line(url: str) -> str:
     except psycopg.ProgrammingError:
         raise ConfigError("database: not a URL that PostgreSQL's libpq understands") from None
     settings = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
-    options = f"{settings} {given.pop('options', '')}".strip()
-    return make_conninfo(**{"application_name": "streamer", **_LINE, **given, "options": options})
+    options = f"{settings} {given.pop('options', None) or ''}".strip()
+    named: dict[str, Any] = {"application_name": "streamer", **_LINE, **given, "options": options}
+    return make_conninfo(**named)
 
 
 def _engine(line: str, **options: Any) -> AsyncEngine:

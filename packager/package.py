@@ -45,10 +45,12 @@ class Made:
         packaging = self.packaging
         plan = packaging.plan
         complete = packaging.complete
+        # Until then only what is copied has been measured: whoever else shows it must say the same.
+        measured = packaging.sizes if complete else {name: packaging.sizes[name] for name in packaging.copies}
         return present.presentation(
             plan,
             codecs={name: init.codecs for name, init in packaging.inits.items()},
-            sizes=packaging.sizes,
+            sizes=measured,
             started=self.started,
             text=self.text,
             storyboard=present.storyboard(plan) if complete else None,

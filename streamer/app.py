@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
@@ -21,22 +19,25 @@ from packager.ladder import Effort
 from packager.package import encoder_build
 from packager.process import Spawner
 from packager.store import DiskStore, Scoped
-from streamer import __version__
+from streamer import __version__, sharing
 from streamer.access import Access, require_token
 from streamer.assets import Assets
+from streamer.bus import Bus
 from streamer.catalog import Catalog
 from streamer.channel import Channels
 from streamer.config import Config
 from streamer.control import Control
+from streamer.copies import Copies
 from streamer.database import Database
-from streamer.errors import ConfigError
 from streamer.ffmpeg import find
 from streamer.gauges import Gauges
 from streamer.health import Health
 from streamer.indexes import Indexes
+from streamer.leases import SharedLeases
 from streamer.ledger import SqlLedger
-from streamer.making import WORKER, Tools
 from streamer.metrics import Metrics
+from streamer.nodes import Nodes
+from streamer.notes import WORKER
 from streamer.openapi import OpenApi
 from streamer.operations import Operations, Own
 from streamer.origin import Origin
@@ -49,10 +50,12 @@ from streamer.session import Session
 from streamer.shelf import Shelf
 from streamer.snapshots import Snapshots
 from streamer.tokens import Tokens
+from streamer.tools import Tools
 from streamer.uploads.directory import DiskInbox
 from streamer.uploads.intake import UploadSettings
 from streamer.uploads.reception import Reception
 from streamer.uploads.routes import routes as upload_routes
+from streamer.wants import Wants
 from streamer.works import Works
 
 _PROBES = 2
@@ -81,6 +84,7 @@ class _Truth:
     """What stands on the database."""
 
     clock: Clock
+    bus: Bus
     database: Database
     tokens: Tokens
     replays: Replays
@@ -96,6 +100,7 @@ class _Media:
     origin: Origin
     works: Works
     inbox: DiskInbox
+    nodes: Nodes | None
 
 
 @asynccontextmanager
@@ -108,11 +113,11 @@ async def compose(
     """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(config.data.mkdir, parents=True, exist_ok=True)
-        stack.enter_context(_alone(config.data))
+        stack.enter_context(sharing.directory(config))
         truth = await _truth(config, stack, clock)
         metrics = Metrics()
         tools = await _tools(config, stack, truth, sync=sync)
-        media = _media(config, stack, tools, clock=clock, metrics=metrics)
+        media = _media(config, stack, truth, tools, metrics=metrics)
         settings = UploadSettings(
             max_size=config.upload_max_bytes, expiry_seconds=config.upload_expiry_seconds
         )
@@ -120,6 +125,8 @@ async def compose(
         app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
         await media.works.start()
         stack.push_async_callback(media.works.stop)
+        if media.nodes is not None:
+            await stack.enter_async_context(media.nodes)
         await reception.recover()
         sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
         stack.push_async_callback(_cancel, sweeping)
@@ -128,13 +135,17 @@ async def compose(
 
 async def _truth(config: Config, stack: AsyncExitStack, clock: Clock) -> _Truth:
     """Open the database, with what an earlier process was doing marked as ended."""
-    database = await Database.open(config.data / "catalog.sqlite")
+    database = await Database.open(config.catalog)
     stack.push_async_callback(database.close)
     tokens = Tokens(database, clock=clock)
     await require_token(config, tokens)
-    channels = Channels(database, clock=clock)
+    bus = await stack.enter_async_context(sharing.bus(config))
+    channels = Channels(database, bus=bus, clock=clock)
+    if bus.shared:
+        stack.push_async_callback(_cancel, asyncio.create_task(channels.follow(), name="channels of others"))
     truth = _Truth(
         clock=clock,
+        bus=bus,
         database=database,
         tokens=tokens,
         replays=Replays(database, clock=clock),
@@ -156,7 +167,7 @@ async def _tools(
     await store.sweep()
     spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
     build = await encoder_build(spawner)
-    indexes = Indexes(config.data / "indexes")
+    indexes = Indexes(config.data / "indexes", shared=truth.bus.shared)
     await asyncio.to_thread(indexes.open)
     return Tools(
         catalog=truth.catalog,
@@ -167,20 +178,27 @@ async def _tools(
         foreman=await stack.enter_async_context(Foreman(OwnSlots(spawner, slots=config.encode_slots))),
         inits=Inits(spawner),
         encoder=build,
-        effort=Effort(preset=config.encode_preset),
+        effort=Effort(preset=config.encode_preset, copy=config.encode_copy),
         indexes=indexes,
         probes=asyncio.Semaphore(_PROBES),
     )
 
 
-def _media(config: Config, stack: AsyncExitStack, tools: Tools, *, clock: Clock, metrics: Metrics) -> _Media:
+def _media(config: Config, stack: AsyncExitStack, truth: _Truth, tools: Tools, *, metrics: Metrics) -> _Media:
     """Make the works, and the shelf and the origin that show what they make."""
+    shared, node = truth.bus.shared, config.node_name
+    uploads = config.data / "uploads"
+    inbox = DiskInbox(uploads, node=node if shared else "", reserve=config.disk_reserve_bytes)
+    wants = Wants(truth.database, truth.catalog, tools.store, bus=truth.bus, node=node) if shared else None
+    leases = SharedLeases(truth.database, truth.ledger, node=node) if shared else None
     shelf = Shelf(
         tools.catalog,
         tools.ledger,
         tools.store,
+        Copies(tools.catalog, tools.indexes, upload=inbox.path),
         making=lambda asset: works.making(asset),  # noqa: PLW0108 - works comes later
         waited=lambda seconds: metrics.wait_seconds.observe(seconds, "now"),
+        wants=wants,
     )
     origin = Origin(tools.store, shelf)
     stack.push_async_callback(origin.close)
@@ -189,9 +207,9 @@ def _media(config: Config, stack: AsyncExitStack, tools: Tools, *, clock: Clock,
         shelf.forget(asset)
         origin.forget(asset)
 
-    inbox = DiskInbox(config.data / "uploads", reserve=config.disk_reserve_bytes)
-    works = Works(tools, inbox, clock=clock, forget=forget)
-    return _Media(origin=origin, works=works, inbox=inbox)
+    works = Works(tools, inbox, clock=truth.clock, forget=forget, leases=leases, bus=truth.bus)
+    nodes = Nodes(works, leases, wants, bus=truth.bus) if leases and wants else None
+    return _Media(origin=origin, works=works, inbox=inbox, nodes=nodes)
 
 
 def _application(
@@ -262,19 +280,6 @@ def _operations(config: Config, oversight: Oversight, *, tools: Tools, clock: Cl
         started=clock(),
     )
     return Operations(oversight, standing=tools.foreman.status, own=own, clock=clock)
-
-
-@contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Hold the data directory for this process: two servers would undo each other's work."""
-    with (data / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"another streamer is running on {data}; stop it, or choose another directory with --data"
-            ) from None
-        yield
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -148,9 +148,20 @@ class Catalog:
             changes["failure"] = None
         return await self._change(asset, **changes)
 
-    async def set_size(self, asset: str, size: int) -> Asset:
-        """Set the size in bytes, once it is known."""
-        return await self._change(asset, size=size)
+    async def set_arrived(self, asset: str, size: int) -> Asset:
+        """Note that all bytes are there; what was `uploading` is to be probed. Again it changes nothing."""
+        table = schema.asset
+
+        async def work(transaction: Transaction) -> Asset:
+            await transaction.execute(
+                update(table)
+                .where(table.c.id == asset, table.c.state == str(State.UPLOADING))
+                .values(state=str(State.PROBING))
+            )
+            await self._update(transaction, asset, size=size, received=size, seekable=None)
+            return await self._tell(transaction, asset, Told.ASSET_CHANGED)
+
+        return await self._database.write(work)
 
     async def set_received(self, asset: str, received: int, *, seekable: Fraction | None = None) -> None:
         """Note how many bytes are kept and how many seconds of media they are, and hint so."""
@@ -190,11 +201,16 @@ class Catalog:
     ) -> Asset:
         """Freeze a plan as the asset's generation; an earlier generation stays until it is retired.
 
-        `poster` and `storyboard` are store keys. The same generation may be set again: the plan stays, the
-        rungs, the poster and the storyboard become those given.
+        `poster` and `storyboard` are store keys. The same generation may be set again, its plan grown.
         """
-        row = {"asset": asset, "name": generation, "plan": dict(plan), "created": self._clock()}
-        shown = {"rungs": _listed(rungs), "poster": poster, "storyboard": storyboard, "retired_at": None}
+        row = {"asset": asset, "name": generation, "created": self._clock()}
+        shown = {
+            "plan": dict(plan),
+            "rungs": _listed(rungs),
+            "poster": poster,
+            "storyboard": storyboard,
+            "retired_at": None,
+        }
         changes = {
             "generation": generation,
             "duration": str(duration),
@@ -348,7 +364,7 @@ class Catalog:
 
 def _listed(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
     return [
-        {"name": r.name, "kind": r.kind, "width": r.width, "height": r.height, "segments": r.segments}
+        {name: getattr(r, name) for name in ("name", "kind", "width", "height", "segments", "copied")}
         for r in rungs
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 from packager.blocking import blocking
@@ -11,22 +12,27 @@ from packager.errors import PackagingError
 from packager.index import Index
 from packager.tables import Tables
 
+_FRESH_SECONDS = 3600  # what is younger may be another server's, which is writing it
+
 
 class Indexes:
     """The frame index and the sample tables of assets, under `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shared: bool = False) -> None:
+        """Take the folder; `shared` says that other servers write to it too."""
         self._folder = folder
+        self._shared = shared
 
     def open(self) -> None:
         """Make the folder, and remove what interrupted writes have left."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.glob("*.tmp"):
-            left.unlink()
+            if not self._shared or left.stat().st_mtime < time.time() - _FRESH_SECONDS:
+                left.unlink()
 
-    def tables_file(self, asset: str) -> Path:
-        """Return the file of an asset's sample tables; what is to become it is written beside."""
-        return self._folder / f"{asset}.tables"
+    def tables_file(self, asset: str, *, beside: bool = False) -> Path:
+        """Return the file of an asset's sample tables, or one `beside` it that a start removes."""
+        return self._folder / f"{asset}.{'tmp' if beside else 'tables'}"
 
     async def keep(self, asset: str, index: Index) -> None:
         """Keep an asset's frame index."""

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
-from packager.packaging import Packaging
 from streamer.bus import Bus
 from streamer.errors import CatalogAway
 from streamer.leases import RENEW_SECONDS, SharedLeases
+from streamer.making import Making
 from streamer.wants import WANTED, Wants
 
 ASKED = "asked"
@@ -23,14 +23,6 @@ CHANGED = "changed"
 _WANTS_SECONDS = 1.0
 _SWEEP_SECONDS = 30.0
 _log = logging.getLogger(__name__)
-
-
-class Making(Protocol):
-    """An asset being made."""
-
-    @property
-    def packaging(self) -> Packaging | None:
-        """Return the generation being made, once its plan is frozen."""
 
 
 class Works(Protocol):

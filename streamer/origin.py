@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import os
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from io import FileIO
@@ -17,6 +17,7 @@ from aiohttp import web
 
 from cdn.policy import POLICIES, Kind, classify
 from packager.errors import KeyMissing, PackagingError, StoreFailed
+from packager.folder import content_etag
 from packager.store import Store
 from streamer.answers import absent, common, content, judged, not_allowed, preflight, refuse, whole
 from streamer.conditions import accepts_gzip, plain
@@ -46,11 +47,26 @@ class OutsidePlan(KeyError):
     """No plan of the asset has such a segment: it will never exist."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A segment that is a header and ranges of the source.
+
+    `there` returns when the source has come so far, `body` makes it. Both raise PackagingError, and `there`
+    OutsidePlan.
+    """
+
+    there: Callable[[], Coroutine[None, None, None]]
+    body: Callable[[], Awaitable[bytes]]
+
+
 class Shelf(Protocol):
-    """What is not in the store: manifests, and segments that are still to be made."""
+    """What is not in the store: manifests, segments of the source, and such as are still to be made."""
 
     async def manifest(self, asset_id: str, key: str) -> Rendered | None:
         """Return a manifest as it is now, None where the asset has none of that name."""
+
+    async def copied(self, asset_id: str, key: str) -> Copy | None:
+        """Return a segment that is the source's own, None where the key names none. Waits for nothing."""
 
     async def want(self, asset_id: str, key: str) -> None:
         """Return when the object is in the store. Raise OutsidePlan, or PackagingError: failed for good.
@@ -74,6 +90,7 @@ class Origin:
         self._recheck = recheck
         self._hot = Hot(memory=memory, files=files)
         self._manifests = Hot(memory=memory // 4, files=0)
+        self._copies = Hot(memory=memory, files=0)
         self._loading: dict[str, asyncio.Task[Entry | None]] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -82,16 +99,16 @@ class Origin:
 
     def forget(self, asset_id: str) -> None:
         """Drop all that is held of an asset."""
-        self._hot.drop_under(f"{asset_id}/")
-        self._manifests.drop_under(f"{asset_id}/")
+        for held in (self._hot, self._manifests, self._copies):
+            held.drop_under(f"{asset_id}/")
 
     async def close(self) -> None:
         """Stop loading and close every file that nobody sends from."""
         for task in list(self._loading.values()):
             task.cancel()
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
-        self._hot.drop_under("")
-        self._manifests.drop_under("")
+        for held in (self._hot, self._manifests, self._copies):
+            held.drop_under("")
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request. The key is taken from the request line as it came: no decoding, no dots."""
@@ -131,11 +148,42 @@ class Origin:
             entry.release()
 
     async def _object(self, request: web.Request, asset_id: str, key: str, kind: Kind) -> Entry | None:
-        """Return the held entry of a stored object. A GET waits for one that is still to be made."""
+        """Return the held entry of an object. A GET waits for one that is still to be made."""
         name = f"{asset_id}/{key}"
+        entry = self._copies.get(name)
+        if entry is not None and self._fresh(entry) and entry.hold():
+            return entry
         entry = await self._stored(name, kind)
-        if entry is None and request.method == "GET" and await self._made(request, asset_id, key):
+        if entry is not None:
+            return entry
+        copy = await self._shelf.copied(asset_id, key)
+        if copy is not None:
+            return await self._copied(request, name, kind, copy)
+        if request.method == "GET" and await self._held(request, self._shelf.want(asset_id, key)):
             entry = await self._stored(name, kind)
+        return entry
+
+    async def _copied(self, request: web.Request, name: str, kind: Kind, copy: Copy) -> Entry | None:
+        """Return the held entry of a segment of the source; GET and HEAD wait alike for its bytes."""
+        if not await self._held(request, copy.there()):
+            return None
+        entry = await self._once(f"{name};copied", lambda: self._copy(name, kind, copy))
+        if entry is not None:
+            entry.hold()
+        return entry
+
+    async def _copy(self, name: str, kind: Kind, copy: Copy) -> Entry:
+        body = await copy.body()
+        etag = await asyncio.to_thread(content_etag, body)
+        entry = Entry(
+            size=len(body),
+            etag=etag,
+            common=common(kind, etag),
+            content=content(kind),
+            body=body,
+            checked=asyncio.get_running_loop().time(),
+        )
+        (self._hot if len(body) <= SMALL else self._copies).put(name, entry)
         return entry
 
     async def _stored(self, name: str, kind: Kind) -> Entry | None:
@@ -146,18 +194,18 @@ class Origin:
             if entry is None or entry.hold():
                 return entry
 
-    async def _made(self, request: web.Request, asset_id: str, key: str) -> bool:
-        """Hold the request until the object is there; False when the viewer has gone before."""
-        want = asyncio.create_task(self._shelf.want(asset_id, key))
+    async def _held(self, request: web.Request, wish: Coroutine[None, None, None]) -> bool:
+        """Hold the request until a wish is fulfilled; False when the viewer has gone before."""
+        waiting = asyncio.create_task(wish)
         try:
-            while not want.done():
-                await asyncio.wait({want}, timeout=_GONE_SECONDS)
+            while not waiting.done():
+                await asyncio.wait({waiting}, timeout=_GONE_SECONDS)
                 if request.transport is None:
                     return False
-            await want
+            await waiting
         finally:
-            want.cancel()
-            await asyncio.gather(want, return_exceptions=True)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
         return True
 
     async def _load(self, name: str, kind: Kind) -> Entry | None:

@@ -88,7 +88,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """A rendition of the plan as listed: `segments` in all, `done` of them stored."""
+    """A rendition of the plan as listed: `segments` in all, `done` of them stored.
+
+    Where it is `copied` it is the source's own track, and nothing of it has to be made.
+    """
 
     name: str
     kind: str
@@ -96,6 +99,7 @@ class Rung:
     height: int = 0
     segments: int
     done: int = 0
+    copied: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +241,7 @@ def show(asset: Asset, *, log: bool = True) -> dict[str, Any]:
             for caption in asset.captions
         ],
         "warnings": list(asset.warnings),
+        "uncopied": list((asset.source or {}).get("uncopied", [])),
         "failure": failure_json(asset.failure, log=log),
     }
 
@@ -260,4 +265,5 @@ def _rung(rung: Rung) -> dict[str, Any]:
         "height": rung.height,
         "segments": rung.segments,
         "done": rung.done,
+        "copied": rung.copied,
     }

@@ -7,22 +7,26 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 from packager import keys, manifests, present, words
 from packager.errors import KeyMissing
 from packager.inits import codecs
 from packager.model import Kind, Presentation, Rendition
-from packager.packaging import Abandoned
+from packager.packaging import Abandoned, Packaging
 from packager.plan import Plan, from_json
 from packager.store import Store
 from streamer.catalog import Catalog
+from streamer.copies import Copies, Kept
 from streamer.errors import NoSuchAsset
 from streamer.ledger import SqlLedger
 from streamer.making import Making
-from streamer.origin import OutsidePlan, Rendered
+from streamer.origin import Copy, OutsidePlan, Rendered
 from streamer.rows import Asset, Caption, State
+from streamer.wants import Segment, Wants
 
 _KEPT = 256
 
@@ -45,21 +49,29 @@ class Shelf:
         catalog: Catalog,
         ledger: SqlLedger,
         store: Store,
+        copies: Copies,
         *,
         making: Callable[[str], Making | None],
         waited: Callable[[float], None] = lambda _: None,
+        wants: Wants | None = None,
     ) -> None:
-        """Take what is shown, where Makings are found, and who is told how many seconds a viewer waited."""
+        """Take what is shown, where Makings are found, and who is told how many seconds a viewer waited.
+
+        `wants` asks other servers for what they make; without it there are none.
+        """
         self._catalog = catalog
         self._ledger = ledger
         self._store = store
+        self._copies = copies
         self._making = making
         self._waited = waited
+        self._wants = wants
         self._kept: OrderedDict[str, _Shown] = OrderedDict()
 
     def forget(self, asset_id: str) -> None:
         """Render an asset's manifests anew when they are asked for next."""
         self._kept.pop(asset_id, None)
+        self._copies.forget(asset_id)
 
     async def manifest(self, asset_id: str, key: str) -> Rendered | None:
         """Return a manifest, None where the asset cannot be watched or has none of that name."""
@@ -76,6 +88,26 @@ class Shelf:
             )
         return shown.rendered[key]
 
+    async def copied(self, asset_id: str, key: str) -> Copy | None:
+        """Return a segment that is the source's own, None where the key names none."""
+        segment = keys.parse_segment(key)
+        if segment is None:
+            return None
+        generation, name, number = segment
+        making = self._making(asset_id)
+        packaging = making.packaging if making else None
+        kept: Kept | None
+        if packaging is not None and packaging.plan.generation == generation:
+            kept = Kept(copies=packaging.copies, original=packaging.original)
+        else:
+            packaging, kept = None, await self._copies.of(asset_id, generation)
+        copy = kept.copies.get(name) if kept else None
+        if kept is None or copy is None or number >= copy.segments:
+            return None
+        return Copy(
+            there=partial(_come, packaging, name, number), body=partial(copy.segment, kept.original, number)
+        )
+
     async def want(self, asset_id: str, key: str) -> None:
         """Wait until a segment is stored. Raise OutsidePlan, or the PackagingError that ended it for good."""
         segment = keys.parse_segment(key)
@@ -83,17 +115,25 @@ class Shelf:
             raise OutsidePlan(key)
         making = self._making(asset_id)
         packaging = await making.planned() if making else None
-        if packaging is None or packaging.plan.generation != segment[0]:
-            if await self._store.stat(f"{asset_id}/{key}") is None:  # the last ones may just have been made
-                raise OutsidePlan(key)
-            return
         clock = asyncio.get_running_loop().time
         began = clock()
-        try:
-            await packaging.want(segment[1], segment[2])
-        except (KeyError, Abandoned) as error:
-            raise OutsidePlan(key) from error
+        if packaging is not None and packaging.plan.generation == segment[0]:
+            await _come(packaging, segment[1], segment[2])
+        else:
+            await self._elsewhere(asset_id, key, segment)
         self._waited(clock() - began)
+
+    async def _elsewhere(self, asset_id: str, key: str, segment: tuple[str, str, int]) -> None:
+        """Wait for a segment that is not made here. Raise OutsidePlan."""
+        generation, name, number = segment
+        if self._wants is not None:
+            with suppress(KeyError, Abandoned):
+                await self._wants.wait(
+                    Segment(asset=asset_id, generation=generation, rendition=name, number=number)
+                )
+                return
+        if await self._store.stat(f"{asset_id}/{key}") is None:  # the last ones may just have been made
+            raise OutsidePlan(key)
 
     async def _shown(self, asset_id: str) -> _Shown | None:
         making = self._making(asset_id)
@@ -101,6 +141,8 @@ class Shelf:
             packaging = making.made.packaging
             whole = sum(len(s) for s in packaging.sizes.values()) if packaging.complete else 0
             version: tuple[object, ...] = (packaging.plan.generation, making.version, whole)
+        elif self._wants is not None:
+            version = await self._stamp(asset_id)
         else:
             version = ()
         kept = self._kept.get(asset_id)
@@ -113,6 +155,14 @@ class Shelf:
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return shown
+
+    async def _stamp(self, asset_id: str) -> tuple[object, ...]:
+        """Return what tells one state of an asset from the next, where another server may be making it."""
+        try:
+            asset = await self._catalog.get(asset_id)
+        except NoSuchAsset:
+            return ()
+        return (asset.generation, asset.state, asset.updated)
 
     async def _look(self, asset_id: str, making: Making | None, version: tuple[object, ...]) -> _Shown | None:
         try:
@@ -139,14 +189,22 @@ class Shelf:
             return None
         plan = from_json(json.dumps(row.plan))
         try:
-            named = {name: await self._codecs(asset.id, plan, name) for name in _encoded(plan)}
+            named = {name: await self._codecs(asset.id, plan, name) for name in _rungs(plan)}
         except KeyMissing:
+            return None
+        sizes: dict[str, dict[int, int]] = {}
+        if asset.state is State.COMPLETE:
+            sizes = await self._ledger.sizes(asset.id, plan.generation)
+        kept = await self._copies.of(asset.id, plan.generation)
+        if kept is not None:
+            sizes |= {name: dict(enumerate(copy.sizes.tolist())) for name, copy in kept.copies.items()}
+        elif plan.copied is not None:
             return None
         texts = [words.rendition(plan, rung) for rung in plan.text]
         return present.presentation(
             plan,
             codecs=named,
-            sizes=await self._ledger.sizes(asset.id, plan.generation),
+            sizes=sizes,
             started=asset.created // 1000,
             text=[one for one in texts if await self._store.stat(f"{asset.id}/{one.prefix}/0.vtt")],
             storyboard=present.storyboard(plan) if asset.storyboard else None,
@@ -157,9 +215,18 @@ class Shelf:
         return codecs(await self._store.get(f"{asset_id}/{keys.init(plan.generation, name)}"))
 
 
-def _encoded(plan: Plan) -> list[str]:
-    intra = [plan.intra.name] if plan.intra else []
-    return [*(rung.name for rung in plan.video), *intra, *(rung.name for rung in plan.audio)]
+async def _come(packaging: Packaging | None, name: str, number: int) -> None:
+    """Wait for a segment of an asset that is being made; others have what they have. Raise OutsidePlan."""
+    try:
+        if packaging is not None:
+            await packaging.want(name, number)
+    except (KeyError, Abandoned) as error:
+        raise OutsidePlan(f"{name}/{number}") from error
+
+
+def _rungs(plan: Plan) -> list[str]:
+    others = [rung.name for rung in (plan.copied, plan.intra) if rung is not None]
+    return [*others, *(rung.name for rung in plan.video), *(rung.name for rung in plan.audio)]
 
 
 def _captions(caption: Caption, duration: Fraction) -> Rendition:

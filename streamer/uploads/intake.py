@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from streamer.uploads.arriving import Arriving
-
 
 class Intake(Protocol):
     """Turn uploads into assets. Every call may come again after a crash, and then changes nothing."""
@@ -19,7 +17,7 @@ class Intake(Protocol):
         `size` in bytes is None while it is not known. The title is cleaned, and data only.
         """
 
-    async def arriving(self, asset_id: str, original: Arriving) -> None:
+    async def arriving(self, asset_id: str) -> None:
         """Begin to look at the bytes of an upload, which come from now on; called before each body."""
 
     async def received(self, asset_id: str, offset: int) -> None:
@@ -28,7 +26,7 @@ class Intake(Protocol):
     async def complete(self, asset_id: str, upload_id: str, path: Path) -> None:
         """Take the sealed bytes over: from here on they belong to the asset, whoever deletes it removes them.
 
-        The upload is held meanwhile: of the inbox only `read`, `size`, `state` and `path` may be called.
+        The upload is held meanwhile: of the inbox only what reads may be called.
         """
 
     async def abandon(self, asset_id: str) -> None:

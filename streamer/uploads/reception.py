@@ -140,7 +140,7 @@ class Reception:
             await self._room(coming)
         shown = await self.inbox.state(upload.into) if upload.into else upload
         if shown.asset and not shown.delivered:
-            await self.intake.arriving(shown.asset, await self.inbox.original(shown.id))
+            await self.intake.arriving(shown.asset)
         async with contextlib.aclosing(self._watched(shown, chunks)) as watched:
             expires = self.clock() + self.settings.expiry_seconds * 1000
             append = partial(self.inbox.append, upload, length=length, checksum=checksum, expires=expires)
@@ -250,7 +250,7 @@ class Reception:
             elif upload.parts or not upload.resumable:
                 await self.forget(upload)
             elif await self.inbox.size(upload.id):
-                await self.intake.arriving(upload.asset, await self.inbox.original(upload.id))
+                await self.intake.arriving(upload.asset)
 
     async def sweep_once(self) -> None:
         """Remove what has expired; the memory of it, which answers 410, goes one expiry time later."""

@@ -66,7 +66,8 @@ async def test_the_end_can_be_read_at_once_and_the_whole_is_the_file(site, clien
     at = 2 * MIB
     main, tail = await client.both(body, at)
     assert (await client.patch(tail, 0, body[at:])).headers["Upload-Offset"] == str(MIB)
-    (source,) = site.shelf.sources.values()
+    source = await site.inbox.original(main.rpartition("/")[2])
+    assert site.shelf.seen
     assert await source.read(at, len(body)) == body[at:]
     assert not source.has(at - 1, at)
     assert await client.offset(main) == 0

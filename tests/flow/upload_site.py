@@ -12,7 +12,6 @@ from pathlib import Path
 from aiohttp import web
 
 from streamer.rows import wall_clock
-from streamer.uploads.arriving import Arriving
 from streamer.uploads.directory import DiskInbox
 from streamer.uploads.flow import Pace
 from streamer.uploads.intake import UploadSettings, at_least_once
@@ -27,7 +26,7 @@ class Shelf:
     assets: dict[str, dict] = field(default_factory=dict)
     journal: Path | None = None
     told: list[tuple[str, int]] = field(default_factory=list)
-    sources: dict[str, Arriving] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
 
     async def begin(self, *, title: str, size: int | None, upload_id: str) -> str:
         asset = f"asset-{upload_id[:8]}"
@@ -35,8 +34,8 @@ class Shelf:
         self._note("begin", asset)
         return asset
 
-    async def arriving(self, asset_id: str, original: Arriving) -> None:
-        self.sources[asset_id] = original
+    async def arriving(self, asset_id: str) -> None:
+        self.seen.append(asset_id)
 
     async def received(self, asset_id: str, offset: int) -> None:
         self.told.append((asset_id, offset))

@@ -1,0 +1,33 @@
+"""What making assets needs; one set of it for the whole server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from packager.foreman import Foreman
+from packager.inits import Inits
+from packager.ladder import Effort
+from packager.process import Spawner
+from packager.store import Store
+from streamer.catalog import Catalog
+from streamer.channel import Channels
+from streamer.indexes import Indexes
+from streamer.ledger import SqlLedger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What making an asset needs; one for the whole server. `encoder` names the FFmpeg build."""
+
+    catalog: Catalog
+    ledger: SqlLedger
+    channels: Channels
+    store: Store
+    spawner: Spawner
+    foreman: Foreman
+    inits: Inits
+    encoder: str
+    effort: Effort
+    indexes: Indexes
+    probes: asyncio.Semaphore

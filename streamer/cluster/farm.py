@@ -55,11 +55,11 @@ class ClusterFarm:
     is durable. Where the process ends, its Runs go on; `execute` takes up those it finds of a generation.
     """
 
-    def __init__(self, url: str, *, queue: Queue, runs: Runs, register: Register) -> None:
+    def __init__(self, *, queue: Queue, runs: Runs, register: Register, wire: Wire) -> None:
         self._queue = queue
         self._runs = runs
         self._register = register
-        self._wire = Wire(url, heard=self._heard)
+        self._wire = wire
         self._followed: dict[str, _Followed] = {}
         self._known: dict[tuple[str, str], asyncio.Task[list[Open]]] = {}
         self._hinted: set[str] = set()
@@ -70,7 +70,7 @@ class ClusterFarm:
 
     async def __aenter__(self) -> Self:
         self._slots = await self._register.slots()
-        await self._wire.__aenter__()
+        self._wire.listen(self._heard, regained=self._missed)
         self._follower = asyncio.create_task(self._follow(), name="follow runs")
         return self
 
@@ -80,7 +80,6 @@ class ClusterFarm:
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
-        await self._wire.__aexit__(kind, error, trace)
 
     def leave(self) -> None:
         """Let the workers go on with what they have from now on, though `execute` is cancelled."""
@@ -101,13 +100,11 @@ class ClusterFarm:
         self._followed[job.run.id] = followed
         try:
             await self._hand_over(followed)
-            error = await followed.ended
+            error = await asyncio.shield(followed.ended)  # it outlives a cancellation
         except asyncio.CancelledError:
             if not self._leaving:
                 # Whoever cancels twice waits no longer, but the Run is still taken back.
                 await asyncio.shield(asyncio.create_task(self._withdraw(followed)))
-                if followed.begun:
-                    job.sink(RunEnded(run=job.run.id, failure=WITHDRAWN))
             raise
         except (NoSuchAsset, CatalogAway) as error:
             raise PackagingError("the Run could not be handed over", evidence=error.message) from error
@@ -177,9 +174,11 @@ class ClusterFarm:
             return
         try:
             async with asyncio.timeout(_DOWN_SECONDS):
-                await followed.ended
+                await asyncio.shield(followed.ended)
         except TimeoutError:
             await self._runs.withdrawn(run)
+            if followed.begun:
+                followed.job.sink(RunEnded(run=run, failure=WITHDRAWN))
 
     def _heard(self, run: str, progress: RunProgress | None) -> None:
         followed = self._followed.get(run)
@@ -190,6 +189,10 @@ class ClusterFarm:
         else:
             self._hinted.add(run)
             self._woken.set()
+
+    def _missed(self) -> None:
+        self._hinted |= self._followed.keys()
+        self._woken.set()
 
     async def _follow(self) -> None:
         """Look at Runs when there is a hint, and at all of them now and then."""
@@ -250,9 +253,9 @@ class ClusterFarm:
         self._begin(followed)
         if state is RunState.RUNNING:
             return
+        followed.job.sink(RunEnded(run=followed.job.run.id, failure=error.message if error else ""))
         if error is not None and error.message == WITHDRAWN:
             error = RunWithdrawn("the encode was taken back")
-        followed.job.sink(RunEnded(run=followed.job.run.id, failure=error.message if error else ""))
         followed.ended.set_result(error)
 
 

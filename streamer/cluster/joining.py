@@ -7,6 +7,7 @@ from typing import Self
 
 from packager.process import Spawner
 from packager.store import Store
+from streamer.bus import Bus
 from streamer.channel import Channels
 from streamer.cluster.crew import Crew
 from streamer.cluster.farm import ClusterFarm
@@ -26,7 +27,9 @@ from streamer.uploads.directory import DiskInbox
 class Cluster:
     """A process's part in a cluster: the queue, the rows, the reconciler. Use as an async context manager."""
 
-    def __init__(self, config: Config, database: Database, channels: Channels, ledger: SqlLedger) -> None:
+    def __init__(
+        self, config: Config, database: Database, *, bus: Bus, channels: Channels, ledger: SqlLedger
+    ) -> None:
         """Raise ConfigError without a shared database."""
         if config.database is None:
             raise ConfigError(
@@ -37,14 +40,13 @@ class Cluster:
         self.runs = Runs(database, ledger, channels)
         self.register = Register(database)
         self.queue = Queue(self.url)
-        self.wire = Wire(self.url)
+        self.wire = Wire(bus)
         self._config = config
         self._ledger = ledger
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.queue)
-        await self._stack.enter_async_context(self.wire)
         reconciler = Reconciler(
             self.url,
             queue=self.queue,
@@ -61,7 +63,7 @@ class Cluster:
 
     def farm(self) -> ClusterFarm:
         """Return the farm that hands Runs to the workers."""
-        return ClusterFarm(self.url, queue=self.queue, runs=self.runs, register=self.register)
+        return ClusterFarm(queue=self.queue, runs=self.runs, register=self.register, wire=self.wire)
 
     def crew(self, *, store: Store, spawner: Spawner, encoder: str, say: Say) -> Crew:
         """Return this process's slots."""

@@ -18,6 +18,7 @@ from typing import Any, Self
 import procrastinate
 from procrastinate import exceptions, jobs
 from procrastinate.job_context import AbortReason
+from procrastinate.worker import Worker
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
@@ -69,12 +70,16 @@ class Queue:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._connector = PatientConnector(conninfo=_conninfo(url), min_size=1, max_size=4)
+        # The pool's own way to reconnect takes longer each time; here every call tries anew.
+        self._connector = PatientConnector(
+            conninfo=_conninfo(url), min_size=1, max_size=4, timeout=2, reconnect_timeout=0.5
+        )
         self._app = procrastinate.App(connector=self._connector)
         self._carry: Carry | None = None
         self._app.task(name=_TASK, pass_context=True, retry=_AfterStop())(self._work)
-        # One line a job, at warning level where one was cancelled: the run rows say it better.
-        logging.getLogger("procrastinate").setLevel(logging.ERROR)
+        # Lines for each job, and for each attempt to connect: the run rows and the bus say it better.
+        for name in ("procrastinate", "psycopg.pool"):
+            logging.getLogger(name).setLevel(logging.ERROR)
 
     async def __aenter__(self) -> Self:
         await apply_schema(self._url)
@@ -200,7 +205,8 @@ class Queue:
         What runs longer than `drain_seconds` after that is cancelled and queued again.
         """
         self._carry = carry
-        await self._app.run_worker_async(
+        worker = Worker(
+            self._app,
             queues=list(names),
             name=name,
             concurrency=slots,
@@ -208,9 +214,22 @@ class Queue:
             abort_job_polling_interval=_POLL_SECONDS,
             shutdown_graceful_timeout=drain_seconds,
             install_signal_handlers=False,
-            update_heartbeat_interval=BEAT_SECONDS,
+            update_heartbeat_interval=60 * BEAT_SECONDS,
             stalled_worker_timeout=60 * STALLED_SECONDS,
         )
+        beating = asyncio.create_task(self._beat(worker), name="queue heartbeat")
+        try:
+            await worker.run()
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _beat(self, worker: Worker) -> None:
+        """Beat for a worker: its own heartbeat would end when it is told to stop, before its jobs do."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            if worker.worker_id is not None:
+                await self._app.job_manager.update_heartbeat(worker.worker_id)
 
     async def _work(self, context: procrastinate.JobContext, run: str) -> None:
         if self._carry is None:

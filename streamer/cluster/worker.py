@@ -21,6 +21,7 @@ from streamer.database import Database
 from streamer.errors import ConfigError
 from streamer.ffmpeg import find
 from streamer.ledger import SqlLedger
+from streamer.notify import open_bus
 
 _DISK_THREADS = 4
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ async def work(config: Config, *, json: bool = False) -> int:
         raise ConfigError(
             "a worker needs the servers' database: set STREAMER_DATABASE to its postgresql:// URL"
         )
+    url = config.database.get_secret_value()
     logging.basicConfig(
         level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -40,10 +42,12 @@ async def work(config: Config, *, json: bool = False) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     say = _lines(json=json)
     async with AsyncExitStack() as stack:
-        database = await Database.open(config.catalog)
+        database = await Database.open(url)
         stack.push_async_callback(database.close)
-        channels = Channels(database)
-        cluster = Cluster(config, database, channels, SqlLedger(database, channels))
+        bus = await stack.enter_async_context(open_bus(url))
+        channels = Channels(database, bus=bus)
+        ledger = SqlLedger(database, channels)
+        cluster = Cluster(config, database, bus=bus, channels=channels, ledger=ledger)
         await stack.enter_async_context(cluster)
         disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
         spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))

@@ -67,12 +67,12 @@ class Planned:
         return self.bodies[name], bodies
 
 
-async def planned(path: Path, spawner: Spawner) -> Planned:
+async def planned(path: Path, spawner: Spawner, *, encoder: str = "test") -> Planned:
     """Probe and plan a file, with the smallest effort."""
     with TemporaryDirectory() as folder:
         probed = await probe(spawner, path, into=Path(folder) / "tables")
     source, index = probed.source, probed.index
-    plan = ladder.plan(source, index, identity=path.name, encoder="test", effort=EFFORT)
+    plan = ladder.plan(source, index, identity=path.name, encoder=encoder, effort=EFFORT)
     inits = await Inits(spawner).of(plan)
     return Planned(
         path=path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ class Samples:
         self._numbers = {stream.index: stream.id for stream in streams}
         self._ends = dict.fromkeys(self._numbers, 0)
         self._columns = {index: tuple(array("q") for _ in range(4)) for index in self._numbers}
+        self._told = dict.fromkeys(self._numbers, 0)
 
     def take(self, packet: Packet[Any]) -> None:
         """Note one sample."""
@@ -36,6 +38,13 @@ class Samples:
             column.append(value)
         end = row[0] + (packet.duration or 0)
         self._ends[packet.stream_index] = max(self._ends[packet.stream_index], end)
+
+    def news(self, tracks: Sequence[Track], file_type: bytes) -> list[TrackTable]:
+        """Return the tables as far as their rows have not been told yet."""
+        found = self.tables(tracks, file_type)
+        told = [replace(table, rows=table.rows[self._told[table.track] :]) for table in found]
+        self._told |= {table.track: len(table.rows) for table in found}
+        return told
 
     def tables(self, tracks: Sequence[Track], file_type: bytes) -> list[TrackTable]:
         """Return the tables of those streams whose track in the moov is among these."""

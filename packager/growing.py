@@ -17,6 +17,8 @@ from packager.plan import Picture, Plan
 
 _REORDERED = 16
 """Frames that a decoder may hold back at most (H.264 A.3.1, HEVC A.4.2): so far out of order packets come."""
+_BEHIND = Fraction(2, 5)
+"""Seconds of sound behind a border that its segment looks at: encoders overlap their frames."""
 
 
 def settled(plan: Plan, source: Source, index: Index | None, *, ended: bool) -> Plan | None:
@@ -114,7 +116,7 @@ def _heard(plan: Plan, source: Source, borders: tuple[int, ...]) -> tuple[int, .
     reach = min((track.end for track in _planned_sound(plan, source)), default=None)
     if reach is None:
         return borders
-    limit = (reach - plan.origin) * plan.timescale
+    limit = (reach - _BEHIND - plan.origin) * plan.timescale
     kept = [at for number, at in enumerate(borders) if number < max(1, len(plan.shown)) or at <= limit]
     return tuple(kept)
 

@@ -50,9 +50,9 @@ def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
         size, received = (int(given) if given else path.stat().st_size for given in arguments[1:])
         found = inspect(path, size=size, received=received)
     except Refused as error:
-        verdict = _refusal(error)
+        verdict = refusal(error)
     except MemoryError:
-        verdict = _refusal(OverLimit("Reading this file takes too much memory."))
+        verdict = refusal(OverLimit("Reading this file takes too much memory."))
     else:
         verdict = {
             "source": json.loads(SOURCE.dump_json(found.source)),
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
     outputs[0].write(json.dumps(verdict).encode())
 
 
-def _refusal(error: Refused) -> dict[str, Any]:
+def refusal(error: Refused) -> dict[str, Any]:
     """Return a refusal as JSON values."""
     return {"refused": error.code, "message": error.message, "evidence": error.evidence}
 
@@ -99,7 +99,7 @@ def inspect(path: Path, *, size: int, received: int) -> Found:
     while True:
         # A video track that does not decode is left out and the rest looked at anew.
         with _open(state) as container:
-            _refuse_container(container)
+            refuse_container(container)
             try:
                 return Assembly(state, container).source()
             except Untabled:
@@ -109,7 +109,7 @@ def inspect(path: Path, *, size: int, received: int) -> Found:
                 state.warnings.append(f"Video track {failed.index} cannot be decoded and is left out.")
 
 
-def _refuse_container(container: InputContainer) -> None:
+def refuse_container(container: InputContainer) -> None:
     """Raise Refused for what the container says of itself."""
     if len(container.streams) > STREAMS:
         raise OverLimit(f"The file has {len(container.streams)} streams; the limit is {STREAMS}.")
@@ -131,16 +131,20 @@ def _read_tables(state: Inspected) -> None:
         raise Encrypted("The media in this file is encrypted.", evidence="sinf")
 
 
+OPTIONS = {
+    "format_whitelist": ",".join(formats.FORMATS),
+    "codec_whitelist": ",".join(formats.CODECS),
+    "protocol_whitelist": "file",
+    "max_pixels": str(PIXELS),
+    "max_streams": "200",
+    "threads": "1",
+}
+"""What FFmpeg may use to open what strangers have sent."""
+
+
 def _open(state: Inspected) -> InputContainer:
     """Open the file with the allow-lists. Raise Refused."""
-    options = {
-        "format_whitelist": ",".join(formats.FORMATS),
-        "codec_whitelist": ",".join(formats.CODECS),
-        "protocol_whitelist": "file",
-        "max_pixels": str(PIXELS),
-        "max_streams": "200",
-        "threads": "1",
-    }
+    options = dict(OPTIONS)
     if state.whole:
         # FFmpeg rewrites its whole index by the edit list, 20 ms an hour; the times come from our tables.
         options["advanced_editlist"] = "0"

@@ -95,17 +95,18 @@ class Marks:
                 )
             marks = cls(
                 format=str(said["format"]),
-                head=tuple(_piece(piece) for piece in said["head"]),
+                head=tuple(piece(one) for one in said["head"]),
                 end=int(said["end"]),
                 tracks=tracks,
             )
         except (struct.error, zlib.error, KeyError, TypeError, IndexError, ZeroDivisionError) as error:
             raise ValueError(f"these are no marks: {error!r}") from error
-        _check(marks)
+        check(marks)
         return marks
 
 
-def _piece(said: object) -> Piece:
+def piece(said: object) -> Piece:
+    """Return a piece that was written as JSON. Raise TypeError or ValueError where it is none."""
     if isinstance(said, str):
         return bytes.fromhex(said)
     if not isinstance(said, list):
@@ -114,7 +115,7 @@ def _piece(said: object) -> Piece:
     return int(start), int(stop)
 
 
-def _check(marks: Marks) -> None:
+def check(marks: Marks) -> None:
     """Raise ValueError where places are out of order or a head is too long to be one."""
     ranges = [piece for piece in marks.head if isinstance(piece, tuple)]
     if any(not 0 <= start < stop for start, stop in ranges):

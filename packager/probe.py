@@ -129,8 +129,7 @@ def _verdict(raw: bytes, arrays: bytes) -> tuple[Source, Index | None, list[Any]
     try:
         said = json.loads(raw)
         if "refused" in said:
-            kind = _REFUSALS.get(said["refused"], Refused)
-            raise kind(str(said["message"]), evidence=str(said.get("evidence", "")))
+            raise refusal(said)
         source = _SOURCE.validate_python(said["source"])
         index = None if "index" not in said else _index(said["index"], arrays)
         described = list(said["tables"])
@@ -140,6 +139,12 @@ def _verdict(raw: bytes, arrays: bytes) -> tuple[Source, Index | None, list[Any]
     if (source.video is None) != (index is None):
         raise Refused("Reading this file fails.", evidence="an index without video, or the reverse")
     return source, index, described, marks
+
+
+def refusal(said: dict[str, Any]) -> Refused:
+    """Return the refusal that a child decided on."""
+    kind = _REFUSALS.get(said["refused"], Refused)
+    return kind(str(said["message"]), evidence=str(said.get("evidence", "")))
 
 
 def _index(said: dict[str, Any], arrays: bytes) -> Index:

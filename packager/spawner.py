@@ -36,7 +36,7 @@ from packager.sandbox import Box, Limits, die_with, enter
 MESSAGE = 128 * 1024
 CANNOT_START = 126
 
-_PRELOADED = ("packager.inspection",)
+_PRELOADED = ("packager.inspection", "packager.tracking")
 _PIPES = 64
 
 

@@ -57,6 +57,10 @@ class Tables:
         """Return the table of a track, None where the container has none that can be used."""
         return self._tracks.get(track)
 
+    def all(self) -> tuple[TrackTable, ...]:
+        """Return the tables of all tracks that have one."""
+        return tuple(self._tracks.values())
+
     @classmethod
     def open(cls, file: Path) -> Tables:
         """Map a file that `close_file` has ended. Raise PackagingError where it is anything else."""
@@ -103,18 +107,21 @@ def _tracks(said: Sequence[Mapping[str, Any]], file: Path) -> list[TrackTable]:
         count = int(one["count"])
         rows: NDArray[Any] = np.memmap(file, ROW, mode="r", offset=place, shape=(count,)) if count else _NONE
         place += count * ROW.itemsize
-        found.append(
-            TrackTable(
-                track=int(one["track"]),
-                timescale=int(one["timescale"]),
-                end=int(one["end"]),
-                file_type=bytes.fromhex(one["file_type"]),
-                header=bytes.fromhex(one["header"]),
-                stsd=bytes.fromhex(one["stsd"]),
-                rows=rows,
-            )
-        )
+        found.append(track_table(one, rows))
     return found
+
+
+def track_table(said: Mapping[str, Any], rows: NDArray[Any]) -> TrackTable:
+    """Return the table that `describe` described. Raise ValueError, KeyError or TypeError."""
+    return TrackTable(
+        track=int(said["track"]),
+        timescale=int(said["timescale"]),
+        end=int(said["end"]),
+        file_type=bytes.fromhex(said["file_type"]),
+        header=bytes.fromhex(said["header"]),
+        stsd=bytes.fromhex(said["stsd"]),
+        rows=rows,
+    )
 
 
 _NONE: NDArray[Any] = np.zeros(0, ROW)

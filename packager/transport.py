@@ -32,11 +32,11 @@ def tables(head: bytes) -> bytes | None:
 
     What follows each packet in streams with packets of 192 or 204 bytes is kept with it.
     """
-    found = _stride(head)
+    found = stride(head)
     if found is None:
         return None
-    start, stride = found
-    packets = [head[place : place + stride] for place in range(start, len(head) - stride + 1, stride)]
+    start, step = found
+    packets = [head[place : place + step] for place in range(start, len(head) - step + 1, step)]
     kept, section = _section(packets, 0)
     maps = {
         int.from_bytes(section[at + 2 : at + 4], "big") & 0x1FFF
@@ -51,12 +51,12 @@ def tables(head: bytes) -> bytes | None:
     return b"".join(kept) if maps else None
 
 
-def _stride(head: bytes) -> tuple[int, int] | None:
+def stride(head: bytes) -> tuple[int, int] | None:
     """Return where the first packet begins, and how far it is from one to the next."""
-    for stride in _STRIDES:
-        for start in range(stride):
-            if len(head) > start + 3 * stride and all(head[start + n * stride] == _SYNC for n in range(4)):
-                return start, stride
+    for step in _STRIDES:
+        for start in range(step):
+            if len(head) > start + 3 * step and all(head[start + n * step] == _SYNC for n in range(4)):
+                return start, step
     return None
 
 

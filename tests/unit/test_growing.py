@@ -151,7 +151,7 @@ def test_a_segment_waits_for_its_sound():
     source, index = source_of(250, 5000), index_of(250, [0, 100, 200])
     plan = growing.settled(planned(source, index), source, index, ended=False)
     assert plan.borders == (0, 4000)
-    later = growing.grown(plan, source_of(250, 8000), index, ended=False)
+    later = growing.grown(plan, source_of(250, 8400), index, ended=False)
     assert later.borders == (0, 4000, 8000)
     assert later.generation == plan.generation
 

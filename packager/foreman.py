@@ -44,16 +44,16 @@ class Foreman:
     """Asks packagings what they need as long as the farm takes more.
 
     All packagings' waiting viewers go before what comes next anywhere, and that before anyone's background
-    work; within a class the one that was served longest ago goes first. A packaging is asked when something
-    of it has changed or when it waits for a place, so idle ones cost nothing. Use as an async context
-    manager: leaving it stops every Run.
+    work; within a class the one that was served longest ago goes first, or that came first. A packaging is
+    asked when something of it has changed or when it waits for a place, so idle ones cost nothing. Use as an
+    async context manager: leaving it stops every Run.
     """
 
     def __init__(self, farm: Farm) -> None:
         self._farm = farm
         self._following: dict[Packaging, asyncio.Task[None] | None] = {}
         self._touched: dict[Packaging, None] = {}
-        self._queues: dict[Urgency, set[Packaging]] = {urgency: set() for urgency in Urgency}
+        self._queues: dict[Urgency, dict[Packaging, None]] = {urgency: {} for urgency in Urgency}
         self._served: dict[tuple[Packaging, Urgency], int] = {}
         self._turns = count(1)
         self._handed: dict[str, _Handed] = {}
@@ -110,7 +110,7 @@ class Foreman:
     def _forget(self, packaging: Packaging) -> None:
         self._touched.pop(packaging, None)
         for urgency, queue in self._queues.items():
-            queue.discard(packaging)
+            queue.pop(packaging, None)
             self._served.pop((packaging, urgency), None)
 
     def _touch(self, packaging: Packaging) -> None:
@@ -135,10 +135,12 @@ class Foreman:
                 orders = packaging.next(slots, urgency)
                 self._carry_out(packaging, orders)
                 if orders.start:
-                    self._served[packaging, urgency] = next(self._turns)
                     slots = self._free()
+                    # Who has begun with the few things of a viewer ends with them: half of it plays nowhere.
+                    if urgency is Urgency.FILL or not orders.more:
+                        self._served[packaging, urgency] = next(self._turns)
                 if not orders.more:
-                    queue.discard(packaging)
+                    queue.pop(packaging, None)
 
     def _free(self) -> Slots:
         return self._farm.free([one.running.span.urgency for one in self._handed.values()])

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import aiohttp
 import m3u8
+import psycopg
 from aiohttp import web
+from psycopg.types.string import TextLoader
 
 from packager.plan import Plan, from_json
 from streamer.app import Server, compose
@@ -169,8 +171,12 @@ async def running(
             await runner.cleanup()
 
 
-def rows(data: Path, statement: str, *values: object) -> list[tuple]:
-    """Read the catalog as another program would."""
+def rows(data: Path | str, statement: str, *values: object) -> list[tuple]:
+    """Read the catalog as another program would: in the data directory, or by its URL."""
+    if isinstance(data, str):
+        with psycopg.connect(data, options="-c search_path=streamer") as shared:
+            shared.adapters.register_loader("json", TextLoader)  # as text, as SQLite has it
+            return shared.execute(statement.replace("?", "%s").encode(), values).fetchall()
     connection = sqlite3.connect(f"file:{data / 'catalog.sqlite'}?mode=ro", uri=True)
     try:
         return connection.execute(statement, values).fetchall()
@@ -178,13 +184,13 @@ def rows(data: Path, statement: str, *values: object) -> list[tuple]:
         connection.close()
 
 
-def plan_of(data: Path, asset: str) -> Plan:
+def plan_of(data: Path | str, asset: str) -> Plan:
     """Return the plan that an asset is shown by."""
     ((text,),) = rows(data, PLAN, asset)
     return from_json(text)
 
 
-def runs_of(data: Path, rendition: str, number: int) -> int:
+def runs_of(data: Path | str, rendition: str, number: int) -> int:
     """Return how many Runs were started that cover a segment."""
     found = rows(data, "SELECT first, last, rungs FROM run")
     return sum(rendition in json.loads(names) and first <= number <= last for first, last, names in found)
@@ -196,7 +202,7 @@ def stored(data: Path, asset: str) -> dict[str, int]:
     return {str(path.relative_to(root)): path.stat().st_size for path in root.rglob("*.m4s")}
 
 
-def noted(data: Path, asset: str) -> dict[str, int]:
+def noted(data: Path | str, asset: str) -> dict[str, int]:
     """Return the segments in the catalog, as `stored` does."""
     found = rows(data, "SELECT generation, rendition, number, size FROM segment WHERE asset = ?", asset)
     return {f"{generation}/{name}/{number}.m4s": size for generation, name, number, size in found}
@@ -233,7 +239,7 @@ async def settle(condition: Callable[[], object], *, seconds: float = 30) -> Non
             await asyncio.sleep(0.01)
 
 
-async def faults(client: Client, data: Path, asset: str) -> list[str]:
+async def faults(client: Client, data: Path | str, asset: str) -> list[str]:
     """Return what is wrong with the pictures of an asset, against the borders of its plan."""
     ((generation,),) = rows(data, "SELECT generation FROM asset WHERE id = ?", asset)
     plan = plan_of(data, asset)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from packager.farm import NOW_SLOTS, SOON_SLOTS, OwnSlots
+from packager.farm import NOW_SLOTS, SOON_SLOTS
 from packager.foreman import Foreman
 from packager.inits import Inits
 from packager.ladder import Effort
@@ -31,6 +31,7 @@ from streamer.copies import Copies
 from streamer.database import Database
 from streamer.ffmpeg import find
 from streamer.gauges import Gauges
+from streamer.hands import hands
 from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.leases import SharedLeases
@@ -130,6 +131,7 @@ async def compose(
         await reception.recover()
         sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
         stack.push_async_callback(_cancel, sweeping)
+        stack.callback(tools.hands.leave)
         yield Server(app=app, catalog=truth.catalog, reception=reception, works=media.works)
 
 
@@ -167,6 +169,18 @@ async def _tools(
     await store.sweep()
     spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
     build = await encoder_build(spawner)
+    own = await stack.enter_async_context(
+        hands(
+            config,
+            truth.database,
+            bus=truth.bus,
+            channels=truth.channels,
+            ledger=truth.ledger,
+            store=store,
+            spawner=spawner,
+            encoder=build,
+        )
+    )
     indexes = Indexes(config.data / "indexes", shared=truth.bus.shared)
     await asyncio.to_thread(indexes.open)
     return Tools(
@@ -175,11 +189,12 @@ async def _tools(
         channels=truth.channels,
         store=store,
         spawner=spawner,
-        foreman=await stack.enter_async_context(Foreman(OwnSlots(spawner, slots=config.encode_slots))),
+        foreman=await stack.enter_async_context(Foreman(own.farm)),
         inits=Inits(spawner),
         encoder=build,
         effort=Effort(preset=config.encode_preset, copy=config.encode_copy),
         indexes=indexes,
+        hands=own,
         probes=asyncio.Semaphore(_PROBES),
     )
 
@@ -225,7 +240,7 @@ def _application(
         oversight=oversight,
         standing=tools.foreman.status,
         clients=lambda: control.clients,
-        own=True,
+        own=not tools.hands.noted,
         clock=truth.clock,
     )
     metrics.collect(gauges.collect)
@@ -279,7 +294,9 @@ def _operations(config: Config, oversight: Oversight, *, tools: Tools, clock: Cl
         version=__version__,
         started=clock(),
     )
-    return Operations(oversight, standing=tools.foreman.status, own=own, clock=clock)
+    return Operations(
+        oversight, standing=tools.foreman.status, own=None if tools.hands.noted else own, clock=clock
+    )
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

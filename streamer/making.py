@@ -48,6 +48,7 @@ class Making:
             ledger=tools.ledger,
             channels=tools.channels,
             warned=() if salt else asset.warnings,
+            noted=tools.hands.noted,
         )
         self._planning = Planning(tools, asset.id, original, whole=self._whole, notes=self._notes, salt=salt)
         self._settled = asyncio.Event()

@@ -24,11 +24,19 @@ _log = logging.getLogger(__name__)
 class Notes:
     """Takes facts of one asset without waiting, and writes them as `write_on` is run.
 
-    `generation` is what the Runs that are told of belong to; `warned` holds the warnings so far.
+    `noted` says that Runs and segments are in the ledger before they are told of here, `generation` what
+    they belong to; `warned` holds the warnings so far.
     """
 
     def __init__(
-        self, asset: str, *, catalog: Catalog, ledger: SqlLedger, channels: Channels, warned: Sequence[str]
+        self,
+        asset: str,
+        *,
+        catalog: Catalog,
+        ledger: SqlLedger,
+        channels: Channels,
+        warned: Sequence[str],
+        noted: bool = False,
     ) -> None:
         self.generation = ""
         self.warned = list(warned)
@@ -36,6 +44,7 @@ class Notes:
         self._catalog = catalog
         self._ledger = ledger
         self._channels = channels
+        self._noted = noted
         self._facts: asyncio.Queue[Fact] = asyncio.Queue(_FACTS)
 
     async def warn(self, text: str) -> None:
@@ -65,6 +74,10 @@ class Notes:
             return
         if isinstance(fact, Warned):
             self.warned.append(fact.text)
+        elif self._noted:
+            if isinstance(fact, RunEnded):
+                self._channels.hint(of_asset(self._asset), Told.RUN_PROGRESS, None, key=fact.run)
+            return
         self._facts.put_nowait(fact)
 
     async def write_on(self) -> None:

@@ -12,6 +12,7 @@ from packager.process import Spawner
 from packager.store import Store
 from streamer.catalog import Catalog
 from streamer.channel import Channels
+from streamer.hands import Hands
 from streamer.indexes import Indexes
 from streamer.ledger import SqlLedger
 
@@ -30,4 +31,5 @@ class Tools:
     encoder: str
     effort: Effort
     indexes: Indexes
+    hands: Hands
     probes: asyncio.Semaphore

@@ -11,7 +11,7 @@ from streamer.bus import Bus
 from streamer.channel import Channels
 from streamer.cluster.crew import Crew
 from streamer.cluster.farm import ClusterFarm
-from streamer.cluster.labour import Bench, Say
+from streamer.cluster.labour import Bench, Say, log_line
 from streamer.cluster.queue import Queue
 from streamer.cluster.reconcile import Reconciler
 from streamer.cluster.register import Register, worker_name
@@ -65,7 +65,7 @@ class Cluster:
         """Return the farm that hands Runs to the workers."""
         return ClusterFarm(queue=self.queue, runs=self.runs, register=self.register, wire=self.wire)
 
-    def crew(self, *, store: Store, spawner: Spawner, encoder: str, say: Say) -> Crew:
+    def crew(self, *, store: Store, spawner: Spawner, encoder: str, say: Say = log_line) -> Crew:
         """Return this process's slots."""
         bench = Bench(
             name=self.name,

@@ -31,6 +31,11 @@ _AGAIN_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
+def log_line(type_: str, **values: object) -> None:
+    """Write the line to the log."""
+    _log.info("%s %s", type_, " ".join(f"{key}={value}" for key, value in values.items()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """What a worker works with. `find` returns the file of an upload."""

@@ -219,7 +219,7 @@ class Queue:
         )
         beating = asyncio.create_task(self._beat(worker), name="queue heartbeat")
         try:
-            await worker.run()
+            await worker.run()  # type: ignore[no-untyped-call]
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)

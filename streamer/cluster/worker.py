@@ -15,7 +15,7 @@ from packager.process import Spawner
 from packager.store import DiskStore
 from streamer.channel import Channels
 from streamer.cluster.joining import Cluster
-from streamer.cluster.labour import Say
+from streamer.cluster.labour import log_line
 from streamer.config import Config
 from streamer.database import Database
 from streamer.errors import ConfigError
@@ -24,7 +24,6 @@ from streamer.ledger import SqlLedger
 from streamer.notify import open_bus
 
 _DISK_THREADS = 4
-_log = logging.getLogger(__name__)
 
 
 async def work(config: Config, *, json: bool = False) -> int:
@@ -40,7 +39,7 @@ async def work(config: Config, *, json: bool = False) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    say = _lines(json=json)
+    say = _json_line if json else log_line
     async with AsyncExitStack() as stack:
         database = await Database.open(url)
         stack.push_async_callback(database.close)
@@ -63,13 +62,5 @@ async def work(config: Config, *, json: bool = False) -> int:
     return 0
 
 
-def _lines(*, json: bool) -> Say:
-    """Return what tells an operator: JSON lines on standard output, or the log."""
-
-    def say(type_: str, **values: object) -> None:
-        if json:
-            print(jsonlib.dumps({"type": type_, **values}), flush=True)  # noqa: T201 - the command's output
-        else:
-            _log.info("%s %s", type_, " ".join(f"{key}={value}" for key, value in values.items()))
-
-    return say
+def _json_line(type_: str, **values: object) -> None:
+    print(jsonlib.dumps({"type": type_, **values}), flush=True)  # noqa: T201 - the command's output

@@ -27,7 +27,7 @@ from packager import formats, fragments, heads, marking, scanning, tables, trans
 from packager.assembly import PIXELS, Assembly, Found, Inspected, Undecodable
 from packager.errors import BadBoxes, Encrypted, NothingDecodable, OverLimit, Refused
 from packager.inspection import OPTIONS, SOURCE, refusal, refuse_container
-from packager.model import Source
+from packager.model import AudioTrack, Source, VideoTrack
 from packager.sampletable import Track, parse_moov
 from packager.tasting import Taster
 
@@ -237,7 +237,7 @@ class _Tracking:
         }
         video = source.video and replace(source.video, end=ends[source.video.index])
         audio = tuple(replace(track, end=ends[track.index]) for track in source.audio)
-        tracks = [*audio, *([video] if video else [])]
+        tracks: list[VideoTrack | AudioTrack] = [*audio, *([video] if video else [])]
         span = max(track.end for track in tracks) - min(track.start for track in tracks)
         return replace(source, size=self._input.taken, duration=span, video=video, audio=audio)
 
@@ -260,6 +260,6 @@ class _Tracking:
 def _open(arriving: Arriving, name: str) -> InputContainer:
     """Open what arrives. Raise NothingDecodable."""
     try:
-        return av.open(arriving, format=name, options=dict(OPTIONS), buffer_size=_BLOCK)
+        return av.open(arriving, "r", format=name, options=dict(OPTIONS), buffer_size=_BLOCK)
     except av.FFmpegError as error:
         raise NothingDecodable("No media can be found in this file.", evidence=str(error)) from error

@@ -47,7 +47,7 @@ class Copies:
             del self._kept[key]
 
     async def of(self, asset_id: str, generation: str) -> Kept | None:
-        """Return the copied renditions of a generation, None without any or while bytes of them are missing."""
+        """Return the copied renditions of a generation, None without any or while the source is missing."""
         key = (asset_id, generation)
         if key not in self._kept:
             found = await self._found(asset_id, generation)

@@ -20,6 +20,7 @@ from packager.index import Flags, Ticks
 _MOOV = 128 << 20
 _SAMPLES = 6_000_000
 _TOP_BOXES = 100_000
+_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,21 +272,66 @@ def _sizes(view: memoryview, whole: dict[str, Box]) -> Ticks:
     return _numbers(view, box, 8, ">u1" if width == 8 else ">u2")
 
 
-def _offsets(view: memoryview, whole: dict[str, Box], sizes: Ticks) -> Ticks:
-    """Lay the samples out by stsc and stco or co64 (§8.7.4, §8.7.5)."""
-    count = len(sizes)
-    starts = (
-        _numbers(view, whole["co64"], 4, ">u8")
-        if "co64" in whole
-        else _numbers(view, whole["stco"], 4, ">u4")
+def in_blocks(track: Track) -> SampleTable | None:
+    """Return the table of a track of PCM, up to 4096 neighbours taken as one sample.
+
+    None where its samples are not all of one size and duration. Raise BadBoxes.
+    """
+    view = track.tables
+    try:
+        whole = {box.type: box for box in walk(view)}
+        size, count = (_u32(view, whole["stsz"].body + at, whole["stsz"].end) for at in (4, 8))
+        counts, deltas = _pairs(view, whole["stts"])
+        starts = _chunk_starts(view, whole)
+        lengths = _per_chunk(view, whole, len(starts))
+    except (struct.error, KeyError, IndexError, ValueError, OverflowError) as error:
+        raise BadBoxes("a sample table cannot be read", evidence=repr(error)) from error
+    if not size or len(counts) != 1 or counts[0] < count or not deltas[0]:
+        return None
+    firsts = np.cumsum(lengths) - lengths
+    lengths = np.clip(count - firsts, 0, lengths)
+    blocks = -(-lengths // _BLOCK)
+    if blocks.sum() > _SAMPLES:
+        raise BadBoxes("too many samples", evidence=str(count))
+    chunk = np.repeat(np.arange(len(starts)), blocks)
+    within = (np.arange(len(chunk)) - np.repeat(np.cumsum(blocks) - blocks, blocks)) * _BLOCK
+    taken = np.minimum(_BLOCK, lengths[chunk] - within)
+    dts = (firsts[chunk] + within) * deltas[0]
+    return SampleTable(
+        timescale=track.timescale,
+        dts=dts,
+        pts=dts,
+        durations=taken * deltas[0],
+        offsets=starts[chunk] + within * size,
+        sizes=taken * size,
+        key=np.ones(len(dts), dtype=np.bool_),
     )
+
+
+def _chunk_starts(view: memoryview, whole: dict[str, Box]) -> Ticks:
+    """Read stco or co64 (§8.7.5)."""
+    if "co64" in whole:
+        return _numbers(view, whole["co64"], 4, ">u8")
+    return _numbers(view, whole["stco"], 4, ">u4")
+
+
+def _per_chunk(view: memoryview, whole: dict[str, Box], chunks: int) -> Ticks:
+    """Return how many samples each chunk has, by stsc (§8.7.4)."""
     rows = _numbers(view, whole["stsc"], 4, ">u4", columns=3).reshape(-1, 3)
-    if not count:
-        return np.zeros(0, dtype=np.int64)
-    firsts = np.append(rows[:, 0] - 1, len(starts))
+    firsts = np.append(rows[:, 0] - 1, chunks)
     if not len(rows) or firsts[0] != 0 or (np.diff(firsts) < 0).any():
         raise BadBoxes("stsc is out of order")
-    per_chunk = np.repeat(rows[:, 1], np.diff(firsts))
+    per_chunk: Ticks = np.repeat(rows[:, 1], np.diff(firsts))
+    return per_chunk
+
+
+def _offsets(view: memoryview, whole: dict[str, Box], sizes: Ticks) -> Ticks:
+    """Lay the samples out in their chunks."""
+    count = len(sizes)
+    starts = _chunk_starts(view, whole)
+    if not count:
+        return np.zeros(0, dtype=np.int64)
+    per_chunk = _per_chunk(view, whole, len(starts))
     chunk = _expand(per_chunk, np.arange(len(starts), dtype=np.int64), count)
     before = np.cumsum(sizes) - sizes
     new = np.flatnonzero(np.diff(chunk, prepend=-1))

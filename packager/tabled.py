@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ from packager.boxes import find, walk
 from packager.errors import BadBoxes
 from packager.index import Flags, Index, Ticks, closed, distinct
 from packager.nal import has_nal, is_idr, length_size
-from packager.sampletable import SampleTable, Track, fragmented, parse_moov, read_moov
+from packager.sampletable import SampleTable, Track, fragmented, in_blocks, parse_moov, read_moov
 
 _CANDIDATES = 4096
 _PACKETS = 3_000_000
@@ -106,11 +107,31 @@ def table_rows(samples: SampleTable, times: Ticks) -> NDArray[Any]:
 
 def audio(track: Track, size: int) -> NDArray[Any] | None:
     """Return an audio track's rows as far as they lie in the file, None where there are absurdly many."""
-    if track.count > _PACKETS or track.duration < track.count * _SHORTEST:
-        return None  # plain PCM has a row for every sample
-    whole = track.samples()
+    if track.duration < track.count * _SHORTEST:
+        whole = _pcm(track)  # which has a sample for every tick of its clock
+    else:
+        whole = track.samples() if track.count <= _PACKETS else None
+    if whole is None:
+        return None
     inside = whole.pick((whole.offsets + whole.sizes <= size) & (whole.offsets >= 0))
     return table_rows(inside, inside.pts + track.shift)
+
+
+def _pcm(track: Track) -> SampleTable | None:
+    """Return the samples of a track of PCM in blocks, None where their size is not what the track says.
+
+    Old QuickTime files say 1 where they mean a frame of all channels.
+    """
+    if len(track.stsd) < 16 + 8 + 52 or struct.unpack_from(">I", track.stsd, 12)[0] != 1:
+        return None
+    version, channels, bits = (struct.unpack_from(">H", track.stsd, 32 + at)[0] for at in (0, 8, 10))
+    if version == 2:  # QTFF, sound sample description (version 2)
+        channels, bits = (struct.unpack_from(">I", track.stsd, 32 + at)[0] for at in (32, 40))
+    found = in_blocks(track)
+    if found is None or not len(found) or not channels:
+        return None
+    frame, rest = divmod(int(found.sizes[0]), int(found.durations[0]))
+    return found if not rest and frame * 8 >= channels * min(bits, 32) and not frame % channels else None
 
 
 def reach(track: Track, size: int) -> tuple[Fraction, Fraction]:

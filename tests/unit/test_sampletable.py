@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from packager.boxes import box, full_box
 from packager.errors import BadBoxes
-from packager.sampletable import Edit, Track, fragmented, parse_moov
+from packager.sampletable import Edit, Track, fragmented, in_blocks, parse_moov
 
 DECODE_ORDER = (0, 3, 1, 2, 4, 7, 5, 6)
 """Two groups I P B B: when each sample, in decode order, is shown."""
@@ -200,3 +200,20 @@ def test_damage_raises_bad_boxes_only(changes: list[tuple[int, int]], length: in
 def test_noise_raises_bad_boxes_only(noise: bytes):
     with pytest.raises(BadBoxes):
         parse_moov(box("moov", noise) + noise if not noise.startswith(b"\0\0\0") else noise)
+
+
+def test_pcm_is_taken_in_blocks_that_stay_in_their_chunks():
+    frames = 10_000
+    plain = only(
+        movie(
+            stts=table("stts", [(frames, 1)]),
+            stsz=full_box("stsz", 0, 0, struct.pack(">II", 4, frames)),
+            stsc=table("stsc", [(1, 5000, 1)]),
+            stco=table("stco", [(1000,), (50_000,)]),
+        )
+    )
+    blocks = in_blocks(plain)
+    assert blocks.pts.tolist() == [0, 4096, 5000, 9096]
+    assert blocks.offsets.tolist() == [1000, 1000 + 4 * 4096, 50_000, 50_000 + 4 * 4096]
+    assert blocks.sizes.tolist() == [4 * 4096, 4 * 904, 4 * 4096, 4 * 904]
+    assert in_blocks(only(movie())) is None

@@ -46,6 +46,7 @@ class Shelves:
         self.complete = True
         self.manifests = dict(MANIFESTS)
         self.wanted = []
+        self.copies = {}
         self.gate = asyncio.Event()
         self.cancelled = asyncio.Event()
 
@@ -54,6 +55,9 @@ class Shelves:
             return None
         body = self.manifests[key]
         return Rendered(body=body, etag=content_etag(body), version=1, complete=self.complete)
+
+    async def copied(self, asset_id, key):
+        return self.copies.get(key)
 
     async def want(self, asset_id, key):
         self.wanted.append(key)

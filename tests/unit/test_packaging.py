@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from packager import ladder
-from packager.engine import Running, Slots, Urgency
+from packager.engine import Running, Slots, Urgency, Want
 from packager.errors import ChildFailed, SegmentMismatch, StoreFailed, StoreFull
-from packager.facts import SegmentStored
+from packager.facts import RunStarted, SegmentStored
 from packager.inits import Init
 from packager.model import AudioTrack, Source
 from packager.original import WholeFile
 from packager.packaging import Abandoned, Packaging, TooManyWants, may_be_the_grid
 from packager.spawner import CANNOT_START
 from packager.store import MemoryStore
+from packager.tables import Tables
 
 ONE = Slots(now=1)
 
@@ -127,3 +129,64 @@ async def test_abandoned_it_keeps_the_failure_it_had(packaging):
     packaging.abandon()
     with pytest.raises(StoreFull):
         await packaging.ended()
+
+
+async def test_what_is_wanted_at_other_nodes_is_made_as_well(packaging):
+    packaging.wanted_elsewhere({Want(rendition="audio-0", number=7)})
+    (one,) = started(packaging)
+    assert (one.span.first, one.span.urgency) == (7, Urgency.NOW)
+    packaging.wanted_elsewhere(set())
+    assert packaging.next(ONE, Urgency.NOW).cancel == ()  # it will be asked for next: it stays
+    packaging.watched("audio-0", 12)
+    assert packaging.next(ONE, Urgency.NOW).cancel == (one,)
+    assert packaging.running == ()
+
+
+async def test_a_run_that_has_begun_goes_on_without_viewers(packaging):
+    task = await waiting(packaging, 3)
+    (one,) = started(packaging)
+    packaging.report(RunStarted(run=one.run, renditions=("audio-0",), first=3, last=6))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    packaging.watched("audio-0", 12)
+    assert packaging.next(ONE, Urgency.NOW).cancel == ()
+    assert packaging.running == (replace(one, begun=True),)
+
+
+async def test_only_what_is_watched_is_made_where_that_is_the_rule(packaging):
+    packaging.fill = "watched"
+    ended = asyncio.create_task(packaging.ended())
+    packaging.watched("audio-0", 4)
+    made = list(packaging.next(Slots(now=9, soon=9, fill=9)).start)
+    assert {one.span.urgency for one in made} == {Urgency.SOON}
+    for number in range(15):
+        store(packaging, number)
+    await asyncio.sleep(0)
+    assert not ended.done()
+    packaging.evicted("audio-0", 5)
+    packaging.fill = "full"
+    for one in made:
+        packaging.finished(one, None)
+    (one,) = packaging.next(Slots(fill=9)).start
+    assert (one.span.first, one.span.last) == (5, 5)
+    store(packaging, 5)
+    await ended
+
+
+async def test_what_has_been_evicted_is_made_again_for_whoever_wants_it(packaging):
+    store(packaging, 3)
+    await packaging.want("audio-0", 3)
+    packaging.evicted("audio-0", 3)
+    task = await waiting(packaging, 3)
+    assert len(started(packaging)) == 1
+    store(packaging, 3)
+    await task
+
+
+async def test_a_plan_grows_at_its_end_only(packaging):
+    plan = packaging.plan
+    packaging.grow(replace(plan, borders=(*plan.borders, plan.borders[-1] + 9)), None, Tables({}), None)
+    assert packaging.planned("audio-0", 15)
+    for other in (plan, replace(plan, salt="x"), replace(plan, borders=(0, *plan.borders))):
+        with pytest.raises(ValueError, match="end"):
+            packaging.grow(other, None, Tables({}), None)

@@ -19,7 +19,7 @@ from streamer.tokens import Tokens
 @asynccontextmanager
 async def _tokens(config: Config) -> AsyncIterator[Tokens]:
     await asyncio.to_thread(config.data.mkdir, parents=True, exist_ok=True)
-    database = await Database.open(config.data / "catalog.sqlite")
+    database = await Database.open(config.catalog)
     try:
         yield Tokens(database)
     finally:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
 from fractions import Fraction
 
 from packager.errors import PackagingError
@@ -14,15 +15,19 @@ from packager.package import Made, begin, finish, ornament, write_manifests
 from packager.packaging import Packaging, may_be_the_grid
 from packager.plan import to_json
 from packager.store import Scoped
-from streamer.errors import NoSuchAsset, ServerError
+from streamer.errors import CatalogAway, NoSuchAsset, ServerError
 from streamer.notes import Notes
 from streamer.outline import rungs, seekable, source_summary
 from streamer.planning import Known, Mistaken, Planning
-from streamer.rows import Asset, State
+from streamer.rows import Asset, Fill, State
 from streamer.tools import Tools
 from streamer.uploads.arriving import Arriving
 
+IDLE_SECONDS = 600
+"""How long an asset that is made on demand only is kept at hand without a demand."""
+
 _AGAIN_SECONDS = 2
+_TELL_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -48,10 +53,14 @@ class Making:
             ledger=tools.ledger,
             channels=tools.channels,
             warned=() if salt else asset.warnings,
+            worker=tools.hands.own,
             noted=tools.hands.noted,
         )
         self._planning = Planning(tools, asset.id, original, whole=self._whole, notes=self._notes, salt=salt)
         self._settled = asyncio.Event()
+        self._fill = asset.fill
+        self._refilled = asyncio.Event()
+        self._asked = False
         if whole:
             self._whole.set()
 
@@ -69,8 +78,16 @@ class Making:
         """Take it that all bytes are there and belong to the asset."""
         self._whole.set()
 
+    def refill(self, fill: Fill) -> None:
+        """Make all of it from now on, or only what is watched."""
+        self._fill = fill
+        if self.packaging is not None:
+            self.packaging.fill = fill.value
+        self._refilled.set()
+
     async def planned(self) -> Packaging | None:
         """Wait until the plan is frozen and return the generation being made; None where it came to none."""
+        self._asked = True
         await self._settled.wait()
         return self.packaging
 
@@ -81,6 +98,8 @@ class Making:
             await self._make()
         except NoSuchAsset:
             _log.info("asset %s was deleted while it was made", self.asset)
+        except CatalogAway:
+            _log.warning("asset %s is gone on with when the database is back", self.asset)
         except PackagingError as error:
             _log.info("asset %s failed at %s: %s", self.asset, self._planning.step, error.message)
             await self._fail(error.message, error.evidence)
@@ -160,6 +179,7 @@ class Making:
             sink=self._notes.take,
         )
         self._notes.generation = packaging.plan.generation
+        packaging.fill = self._fill.value
         self.made = made = Made(packaging=packaging, started=self._created)
         await self._publish(made, State.PLAYABLE)
         await self._replace()
@@ -169,16 +189,60 @@ class Making:
         tools.foreman.add(packaging)
         try:
             if known.arriving is not None:
-                await _first(known.arriving(packaging), packaging.ended())
+                telling = asyncio.create_task(self._say_how_far(packaging), name=f"tell {self.asset}")
+                try:
+                    await _first(known.arriving(packaging), packaging.ended())
+                finally:
+                    telling.cancel()
+                    await asyncio.gather(telling, return_exceptions=True)
             await ornament(made, spawner=tools.spawner)
             await self._publish(made, State.PLAYABLE)
-            await finish(made, spawner=tools.spawner)
+            if not await self._filled(made):
+                return
         finally:
             await tools.foreman.remove(packaging)
         await self._notes.written()
         await self._notes.catch_up(packaging)  # for what could not be noted when it was told
         await write_manifests(made.presentation(), packaging.store)
         await self._publish(made, State.COMPLETE)
+
+    async def _say_how_far(self, packaging: Packaging) -> None:
+        """Tell now and then how much can be played, until cancelled."""
+        told = Fraction(-1)
+        while not self._original.whole:
+            received, far = self._original.received, seekable(packaging)
+            if far != told:
+                await self._tools.catalog.set_received(self.asset, self._original.kept, seekable=far)
+                told = far
+            await self._original.grown(received)
+            await asyncio.sleep(_TELL_SECONDS)
+
+    async def _filled(self, made: Made) -> bool:
+        """Wait until all is there; False once nobody has asked for long for what is made on demand."""
+        while True:
+            full = self._fill is Fill.FULL
+            self._refilled.clear()
+            ending = finish(made, spawner=self._tools.spawner) if full else self._left_alone(made.packaging)
+            tasks = (asyncio.ensure_future(ending), asyncio.create_task(self._refilled.wait()))
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                if tasks[0].done():
+                    await tasks[0]
+                    return full
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _left_alone(self, packaging: Packaging) -> None:
+        """Wait until nobody has asked for a missing segment for a while. Raise what ended the packaging."""
+        while True:
+            self._asked = False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await packaging.ended()
+            if not (self._asked or packaging.waiting or packaging.running):
+                return
 
     async def _publish(self, made: Made, state: State) -> None:
         """Tell the catalog what there is to watch."""

@@ -38,6 +38,14 @@ class Arriving:
         return self._slot.readable
 
     @property
+    def kept(self) -> int:
+        """Return how many bytes are there, those of the end too."""
+        tail = self._tail()
+        if tail is None or self.received > tail.upload.at:
+            return self.received
+        return self.received + tail.readable
+
+    @property
     def whole(self) -> bool:
         """Say whether all bytes are there, durably."""
         return self._slot.upload.whole

@@ -158,11 +158,7 @@ class DiskInbox:
 
     async def size(self, upload_id: str) -> int:
         """Return how many bytes are there, its end's too."""
-        slot = await self._slot(upload_id)
-        tail = self._tail(slot)
-        if tail is None or slot.readable > tail.upload.at:
-            return slot.readable
-        return slot.readable + tail.readable
+        return (await self.original(upload_id)).kept
 
     async def seal(self, upload_id: str) -> Path:
         """Close the upload at its present offset, and return its file."""

@@ -38,7 +38,6 @@ from streamer.leases import SharedLeases
 from streamer.ledger import SqlLedger
 from streamer.metrics import Metrics
 from streamer.nodes import Nodes
-from streamer.notes import WORKER
 from streamer.openapi import OpenApi
 from streamer.operations import Operations, Own
 from streamer.origin import Origin
@@ -156,7 +155,7 @@ async def _truth(config: Config, stack: AsyncExitStack, clock: Clock) -> _Truth:
         ledger=SqlLedger(database, channels, clock=clock),
     )
     await truth.catalog.open_library()
-    await truth.ledger.close_runs(WORKER)
+    await truth.ledger.close_runs(sharing.own_slots(config))
     return truth
 
 
@@ -287,7 +286,7 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
 def _operations(config: Config, oversight: Oversight, *, tools: Tools, clock: Clock) -> Operations:
     """Return the operator's view, with this process's own slots as a worker."""
     own = Own(
-        name=WORKER,
+        name=tools.hands.own,
         slots=config.encode_slots,
         urgent=NOW_SLOTS + SOON_SLOTS,
         encoder=tools.encoder,

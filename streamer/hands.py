@@ -15,16 +15,19 @@ from streamer.channel import Channels
 from streamer.config import Config
 from streamer.database import Database
 from streamer.ledger import SqlLedger
+from streamer.sharing import own_slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
     """The farm of a server. `noted` says that whoever executes a Run notes it and its segments in the ledger.
 
-    `leave` is called before the server ends: what others execute then goes on.
+    `own` is the name of this process's own slots there. `leave` is called before the server ends: what others
+    execute then goes on.
     """
 
     farm: Farm
+    own: str
     noted: bool = False
     leave: Callable[[], None] = lambda: None
 
@@ -43,7 +46,7 @@ async def hands(
 ) -> AsyncIterator[Hands]:
     """Give the farm that the configuration names. Raise ConfigError where workers cannot be reached."""
     if config.farm == "own":
-        yield Hands(farm=OwnSlots(spawner, slots=config.encode_slots))
+        yield Hands(farm=OwnSlots(spawner, slots=config.encode_slots), own=own_slots(config))
         return
     from streamer.cluster.joining import Cluster  # noqa: PLC0415 - needs the extra `cluster`
 
@@ -56,7 +59,7 @@ async def hands(
             stop = asyncio.Event()
             stack.push_async_callback(_ended, asyncio.create_task(crew.work(stop), name="own slots"))
             stack.callback(stop.set)
-        yield Hands(farm=farm, noted=True, leave=farm.leave)
+        yield Hands(farm=farm, own=cluster.name, noted=True, leave=farm.leave)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from sqlalchemy import BigInteger, ColumnElement, Executable, cast, func, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Executable, and_, cast, func, or_, select, update
 
 from streamer import schema
 from streamer.database import Database, Transaction
 from streamer.ledger import SqlLedger
-from streamer.rows import State
+from streamer.rows import Fill, State
 
 LEASE_MS = 6_000
 RENEW_SECONDS = 2.0
@@ -104,10 +104,17 @@ class SharedLeases:
     async def idle(self) -> dict[str, str | None]:
         """Return the assets that have something to be done and no maker, each with the wish that was left.
 
-        Deleted ones too, whose media are still there.
+        Deleted ones too, whose media are still there. What is made on demand only is where somebody waits.
         """
         table = schema.asset
-        left = or_(table.c.deleted_at.is_not(None), table.c.asked.is_not(None), table.c.state.in_(_MADE))
+        want = schema.want
+        wanted = select(want.c.asset).where(want.c.asset == table.c.id, want.c.until > now()).exists()
+        made = or_(table.c.fill == str(Fill.FULL), table.c.state == str(State.PROBING), wanted)
+        left = or_(
+            table.c.deleted_at.is_not(None),
+            table.c.asked.is_not(None),
+            and_(table.c.state.in_(_MADE), made),
+        )
         free = or_(table.c.maker_until < now(), table.c.maker == self._node)
         async with self._database.read() as connection:
             found = await connection.execute(select(table.c.id, table.c.asked).where(left, free))

@@ -14,9 +14,6 @@ from streamer.errors import NoSuchAsset, NoSuchRun
 from streamer.ledger import SqlLedger, Stored
 from streamer.rows import NewRun, Told, Urgency
 
-WORKER = "local"
-"""The name under which this process's own slots stand in the ledger."""
-
 _FACTS = 10_000
 _log = logging.getLogger(__name__)
 
@@ -36,6 +33,7 @@ class Notes:
         ledger: SqlLedger,
         channels: Channels,
         warned: Sequence[str],
+        worker: str,
         noted: bool = False,
     ) -> None:
         self.generation = ""
@@ -44,6 +42,7 @@ class Notes:
         self._catalog = catalog
         self._ledger = ledger
         self._channels = channels
+        self._worker = worker
         self._noted = noted
         self._facts: asyncio.Queue[Fact] = asyncio.Queue(_FACTS)
 
@@ -108,7 +107,7 @@ class Notes:
                 case Warned():
                     await self._catalog.warn(self._asset, fact.text)
                 case RunStarted():
-                    await ledger.begin(self._row(fact), worker=WORKER)
+                    await ledger.begin(self._row(fact), worker=self._worker)
                 case RunEnded():
                     self._channels.hint(of_asset(self._asset), Told.RUN_PROGRESS, None, key=fact.run)
                     await (

@@ -31,6 +31,11 @@ def directory(config: Config) -> Iterator[None]:
         yield
 
 
+def own_slots(config: Config) -> str:
+    """Return the name under which this process's own slots stand in the ledger."""
+    return "local" if config.database is None else config.node_name
+
+
 @asynccontextmanager
 async def bus(config: Config) -> AsyncIterator[Bus]:
     """Give the bus of the servers on this database."""

@@ -12,28 +12,25 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from packager import compliance, formats, fragments, marking, scanning, tabled
-from packager.errors import BadBoxes, CodecNotAllowed, NothingDecodable, OverLimit
-from packager.index import Index
+from packager.choosing import PIXELS, Choosing, refuse_size
+from packager.errors import BadBoxes, OverLimit
+from packager.index import REORDERED, Index
 from packager.marks import Marks
-from packager.model import AudioTrack, Source, TextTrack, VideoTrack
+from packager.model import AudioTrack, Source, VideoTrack
 from packager.rates import FASTEST
 from packager.sampletable import Track
 from packager.scanning import Notes
 from packager.tables import TrackTable
 from packager.tasting import Taster
-from packager.tracks import audio_track, text_track, video_track
+from packager.tracks import audio_track, video_track
 
-SIDE = 8192
-PIXELS = 36_000_000
 GAP = 3600
-AUDIO_TRACKS = 8
-TEXT_TRACKS = 16
 
 _CLAIMING = {"mp4", "mov", "matroska", "webm", "avi", "flv", "asf", "mxf"}
 """Containers whose header states a duration that was known, not guessed from a bit rate."""
@@ -100,7 +97,7 @@ class Assembly:
         self._container = container
         self._name = formats.container_name(container.format.name, state.head)
         self._warnings = list(state.warnings)
-        self._banned: list[str] = []
+        self._choosing = Choosing(container, left_out=state.left_out, warnings=self._warnings)
         self._rows: list[TrackTable] = []
         self._indexed = False
         self._compared = False
@@ -108,7 +105,7 @@ class Assembly:
 
     def source(self) -> Found:
         """Return what the file is. Raise Refused, or Undecodable to be asked again without a track."""
-        video, audio = self.choose()
+        video, audio = self._choosing.tracks()
         streams: list[Stream] = [*([video] if video else []), *audio]
         taster = Taster(streams, pixels=PIXELS)
         tables = self._tables(video, audio) if self._state.whole else None
@@ -120,9 +117,15 @@ class Assembly:
 
     def arrived(self, seen: scanning.Scan, taster: Taster, *, ended: bool) -> Found:
         """Return what is known of a source by the packets that have come of it. Raise as `source`."""
-        video, audio = self.choose()
+        video, audio = self._choosing.tracks()
         self._compared = ended
-        return self._found(video, audio, *self._reaches(video, seen), taster)
+        pictures, reaches = self._reaches(video, seen)
+        if pictures is not None and not ended:
+            # The last ones come out of order, and what still lacks between them would pass for a slower rate.
+            index = pictures.index
+            known = index.times[: max(1, len(index.times) - REORDERED)]
+            pictures = replace(pictures, index=replace(index, times=known))
+        return self._found(video, audio, pictures, reaches, taster)
 
     def _found(
         self,
@@ -135,7 +138,7 @@ class Assembly:
         shown = self._video(video, pictures, taster)
         heard = self._audio(audio, reaches, taster)
         if shown is None and not heard:
-            self._nothing(evidence="; ".join(taster.faults.values()))
+            self._choosing.nothing(evidence="; ".join(taster.faults.values()))
         start, end = self._span(shown, heard)
         if self._compared:
             self._compare_claim(end - start)
@@ -145,61 +148,13 @@ class Assembly:
             duration=end - start,
             video=shown,
             audio=heard,
-            text=self._texts(),
+            text=self._choosing.texts(),
             warnings=tuple(self._warnings),
             indexed=self._indexed,
         )
         index = None if pictures is None or shown is None else pictures.index
         kept = {track.index for track in heard} | ({shown.index} if shown else set())
         return Found(source=found, index=index, tables=tuple(one for one in self._rows if one.track in kept))
-
-    def choose(self) -> tuple[VideoStream | None, list[AudioStream]]:
-        """Choose one video track and up to eight audio tracks among those with an allowed decoder.
-
-        Raise CodecNotAllowed or NothingDecodable where there is none.
-        """
-        videos = [
-            stream
-            for stream in self._container.streams.video
-            if not stream.disposition & Disposition.attached_pic
-            and stream.index not in self._state.left_out
-            and self._allowed(stream)
-        ]
-        videos.sort(key=lambda stream: not stream.disposition & Disposition.default)
-        audio = [stream for stream in self._container.streams.audio if self._allowed(stream)]
-        if len(videos) > 1:
-            self._warnings.append(f"Only one of {len(videos)} video tracks is kept.")
-        if len(audio) > AUDIO_TRACKS:
-            self._warnings.append(f"Only the first {AUDIO_TRACKS} of {len(audio)} audio tracks are kept.")
-        for stream in videos[:1]:
-            _refuse_size(stream.codec_context.width, stream.codec_context.height)
-        if not videos and not audio:
-            self._nothing()
-        return (videos[0] if videos else None), audio[:AUDIO_TRACKS]
-
-    def _allowed(self, stream: Stream) -> bool:
-        """Say whether a stream's decoder is on the list; note it where not."""
-        context = stream.codec_context
-        if context is not None and context.codec.name in formats.CODECS:
-            return True
-        name = "unknown" if context is None else context.codec.name
-        self._banned.append(name)
-        self._warnings.append(f"Track {stream.index} has a codec that is not supported ({name}).")
-        return False
-
-    def _texts(self) -> tuple[TextTrack, ...]:
-        """Return the text tracks that can become WebVTT."""
-        kept = []
-        for stream in self._container.streams.subtitles:
-            context = stream.codec_context
-            name = "unknown" if context is None else context.codec.canonical_name
-            if name in formats.TEXT:
-                kept.append(text_track(stream, name))
-            else:
-                self._warnings.append(f"Subtitle track {stream.index} ({name}) is no text and is left out.")
-        if len(kept) > TEXT_TRACKS:
-            self._warnings.append(f"Only the first {TEXT_TRACKS} of {len(kept)} text tracks are kept.")
-        return tuple(kept[:TEXT_TRACKS])
 
     def _tables(
         self, video: VideoStream | None, audio: Sequence[AudioStream]
@@ -329,7 +284,7 @@ class Assembly:
         frame = taster.frames.get(stream.index)
         if not isinstance(frame, VideoFrame) or pictures is None or not len(pictures.index.times):
             raise Undecodable(stream.index)
-        _refuse_size(frame.width, frame.height)
+        refuse_size(frame.width, frame.height)
         index = pictures.index
         if len(index.times) > 1 and int(np.diff(index.times).max()) * index.time_base > GAP:
             raise OverLimit("There is a gap of more than an hour between two frames.")
@@ -380,19 +335,3 @@ class Assembly:
             self._warnings.append(
                 f"The file says that it lasts {int(claimed)} s, but its media end after {int(duration)} s."
             )
-
-    def _nothing(self, evidence: str = "") -> None:
-        """Raise the error for a file of which no track is left."""
-        if self._banned and not evidence:
-            raise CodecNotAllowed(
-                "No track of this file has a supported codec.", evidence=", ".join(self._banned[:20])
-            )
-        raise NothingDecodable("No video and no audio in this file can be decoded.", evidence=evidence)
-
-
-def _refuse_size(width: int, height: int) -> None:
-    """Raise OverLimit for a picture that is too large."""
-    if width * height > PIXELS or max(width, height) > SIDE:
-        raise OverLimit(
-            f"The picture has {width}x{height} pixels; the limits are 36 megapixels and {SIDE} a side."
-        )

@@ -11,12 +11,13 @@ from dataclasses import replace
 from fractions import Fraction
 
 from packager import timeline
-from packager.index import Index
+from packager.index import REORDERED, Index
 from packager.model import AudioTrack, Grid, Source
 from packager.plan import Picture, Plan
 
-_REORDERED = 16
-"""Frames that a decoder may hold back at most (H.264 A.3.1, HEVC A.4.2): so far out of order packets come."""
+_CLEAN = {"h264", "vp8", "vp9", "av1"}
+"""Codecs whose closed keyframes come behind all that is shown before them: an IDR of HEVC may have more."""
+
 _BEHIND = Fraction(2, 5)
 """Seconds of sound behind a border that its segment looks at: encoders overlap their frames."""
 
@@ -81,7 +82,7 @@ def _shown_borders(
     if source.video is None or int(index.times[0]) != picture.first:
         return None
     end = source.video.end
-    known = int(index.times[max(0, len(index.times) - 1 - _REORDERED)])
+    known = _known(source.video.codec, index)
     if picture.grid is Grid.FRAME:
         frames = _frames(picture, round((end - picture.first * picture.time_base) * picture.rate))
         if not ended:
@@ -105,6 +106,14 @@ def _shown_borders(
             return None
         shown = found
     return picture, shown if ended else _heard(plan, source, shown)
+
+
+def _known(codec: str, index: Index) -> int:
+    """Return the tick before which every frame has come."""
+    known = int(index.times[max(0, len(index.times) - 1 - REORDERED)])
+    if codec in _CLEAN and len(index.keyframes):
+        return max(known, int(index.keyframes[-1]))
+    return known
 
 
 def _frames(picture: Picture, frames: int) -> int:

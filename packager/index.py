@@ -14,6 +14,9 @@ from packager.errors import PackagingError
 Ticks = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+REORDERED = 16
+"""Frames that a decoder may hold back at most (H.264 A.3.1, HEVC A.4.2): so far out of order packets come."""
+
 _VERSION = 1
 
 

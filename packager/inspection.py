@@ -19,7 +19,8 @@ from av.container import InputContainer
 from pydantic import TypeAdapter
 
 from packager import formats, tabled, tables, transport
-from packager.assembly import PIXELS, Assembly, Found, Inspected, Undecodable, Untabled
+from packager.assembly import Assembly, Found, Inspected, Undecodable, Untabled
+from packager.choosing import PIXELS
 from packager.errors import BadBoxes, Encrypted, FormatNotAllowed, NothingDecodable, OverLimit, Refused
 from packager.model import Source
 

@@ -24,7 +24,8 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from packager import formats, fragments, heads, marking, scanning, tables, transport
-from packager.assembly import PIXELS, Assembly, Found, Inspected, Undecodable
+from packager.assembly import Assembly, Found, Inspected, Undecodable
+from packager.choosing import PIXELS, Choosing
 from packager.errors import BadBoxes, Encrypted, NothingDecodable, OverLimit, Refused
 from packager.inspection import OPTIONS, SOURCE, refusal, refuse_container
 from packager.model import AudioTrack, Source, VideoTrack
@@ -117,7 +118,7 @@ class _Tracking:
         with _open(self._input, name) as container:
             refuse_container(container)
             self._container = container
-            video, audio = Assembly(self._state, container).choose()
+            video, audio = Choosing(container, left_out=frozenset(), warnings=[]).tracks()
             streams: list[Stream] = [*([video] if video else []), *audio]
             self._begin(video, streams)
             try:

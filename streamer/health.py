@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from streamer import schema
 from streamer.database import Database
+from streamer.errors import CatalogAway
 from streamer.session import answer
 
 _PATIENCE_SECONDS = 2
@@ -57,7 +58,7 @@ class Health:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._database.read() as connection:
                 await connection.execute(select(schema.channel.c.name).limit(1))
-        except (SQLAlchemyError, TimeoutError):
+        except (SQLAlchemyError, CatalogAway, TimeoutError):
             return False
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,12 +13,19 @@ from sqlalchemy import create_engine, func, insert, select, text
 
 from streamer import schema
 from streamer.database import Database
-from streamer.errors import CatalogFull
+from streamer.errors import CatalogAway, CatalogFull, ConfigError
 
 
 @pytest.fixture
 async def database(tmp_path):
     opened = await Database.open(tmp_path / "new" / "catalog.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def either(either_url, tmp_path):
+    opened = await Database.open(either_url or tmp_path / "new" / "catalog.db")
     yield opened
     await opened.close()
 
@@ -52,7 +60,7 @@ async def test_writes_are_durable_and_references_hold(database):
     assert found == ["wal", 2, 1]
 
 
-async def test_one_failure_in_a_group_does_not_touch_the_others(database):
+async def test_one_failure_in_a_group_does_not_touch_the_others(either):
     shown = []
 
     async def good(transaction, name):
@@ -67,10 +75,10 @@ async def test_one_failure_in_a_group_does_not_touch_the_others(database):
 
     works = [lambda t, n=n: good(t, f"c{n}") for n in range(10)]
     works.insert(5, bad)
-    results = await asyncio.gather(*(database.write(work) for work in works), return_exceptions=True)
+    results = await asyncio.gather(*(either.write(work) for work in works), return_exceptions=True)
     assert isinstance(results.pop(5), KeyError)
     assert results == [f"c{n}" for n in range(10)] == shown
-    assert await _count(database) == 10
+    assert await _count(either) == 10
 
 
 async def test_what_waits_together_is_committed_together(database):
@@ -93,7 +101,7 @@ async def test_what_waits_together_is_committed_together(database):
     assert len(set(seen)) <= 2
 
 
-async def test_a_cancelled_caller_tears_nothing(database):
+async def test_a_cancelled_caller_tears_nothing(either):
     began, go = asyncio.Event(), asyncio.Event()
 
     async def work(transaction):
@@ -102,14 +110,14 @@ async def test_a_cancelled_caller_tears_nothing(database):
         await go.wait()
         await transaction.execute(_channel("b"))
 
-    task = asyncio.create_task(database.write(work))
+    task = asyncio.create_task(either.write(work))
     await began.wait()
     task.cancel()
     go.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await database.write(lambda t: t.execute(_channel("c")))
-    assert await _count(database) == 3
+    await either.write(lambda t: t.execute(_channel("c")))
+    assert await _count(either) == 3
 
 
 async def test_closing_finishes_what_was_accepted(tmp_path):
@@ -139,3 +147,37 @@ async def test_a_full_disk_is_told_and_changes_nothing(database):
     await database.write(lambda t: t.execute(text("PRAGMA max_page_count=1000000")))
     await database.write(lambda t: t.execute(_channel("x")))
     assert await _count(database) == 1
+
+
+async def test_migrations_make_the_schema_on_postgresql_too(database_url):
+    opening = (Database.open(database_url) for _ in range(3))  # servers that start together
+    for database in await asyncio.gather(*opening):
+        await database.close()
+    engine = create_engine(
+        database_url.replace("postgresql:", "postgresql+psycopg:"),
+        connect_args={"options": "-c search_path=streamer"},
+    )
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "said"),
+    [
+        ("postgresql://127.0.0.1:1/nothing", CatalogAway, "cannot be used"),
+        ("postgresql://h/?no-such-key=1", ConfigError, "libpq"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_named_as_the_cause(url, error, said):
+    with pytest.raises(error, match=said):
+        await Database.open(url)
+
+
+async def test_without_the_driver_the_extra_is_named(monkeypatch):
+    monkeypatch.delitem(sys.modules, "streamer.postgresql", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delattr("streamer.postgresql", raising=False)
+    with pytest.raises(ConfigError, match=r'pip install "streamer\[cluster\]"'):
+        await Database.open("postgresql://h/d")

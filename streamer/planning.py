@@ -174,8 +174,9 @@ class Planning:
 
 
 def _choices(plan: Plan) -> Plan:
-    """Return all of a plan but the warnings: these may change."""
-    return replace(plan, source=replace(plan.source, warnings=()))
+    """Return all of a plan but what is said of it to people: warnings and reasons may change."""
+    picture = plan.picture and replace(plan.picture, reasons=())
+    return replace(plan, source=replace(plan.source, warnings=()), picture=picture, uncopied=())
 
 
 def _same(known: Known, probed: Probed) -> bool:

@@ -43,6 +43,8 @@ export class StreamPlayer extends LitElement {
   @property({ attribute: false }) coverage: readonly Span[] | undefined;
   /** Seconds up to which one can seek while the file is on its way. */
   @property({ type: Number }) edge = Number.POSITIVE_INFINITY;
+  /** Names what `src` leads to now: when another takes its place, what is still asked for of the old one is not waited for. */
+  @property() generation = "";
   /** What tells the engine which segments exist; set before the element is in the page. */
   @property({ attribute: false }) presence: Presence = everything;
 
@@ -96,6 +98,7 @@ export class StreamPlayer extends LitElement {
 
   override updated(changed: PropertyValues<this>): void {
     if (changed.has("edge")) this.request({ type: "edge", to: this.edge });
+    if (changed.get("generation")) this.request({ type: "renew" });
     if (changed.has("src") && this.playback && this.shown?.source !== this.src) this.loadSource();
     if (changed.has("storyboard")) void this.loadStoryboard();
   }

@@ -130,6 +130,7 @@ export class WatchPage extends LitElement {
                 .start=${this.begunAt}
                 .coverage=${encodedSpans(now)}
                 .edge=${edgeOf(asset)}
+                generation=${now.generation}
                 .presence=${this.watching.presence}
                 autoplay
                 hotkeys

@@ -219,7 +219,13 @@ export class HlsEngine implements Engine {
 
   private failed(data: ErrorData): void {
     const hls = this.hls;
-    if (!data.fatal || !hls) return;
+    if (!hls) return;
+    if (!data.fatal && this.presence.alive && gone(data)) {
+      hls.stopLoad(); // else it asks for the same again and again
+      this.listener.failed(trouble(data));
+      return;
+    }
+    if (!data.fatal) return;
     const now = performance.now();
     if (now - this.lastTrouble > CALM_MS) this.recoveries = 0;
     this.lastTrouble = now;
@@ -256,6 +262,11 @@ function keepOneGroup(hls: Hls, tracks: MediaPlaylist[]): void {
     const groups = hls.levels[index]?.audioGroups;
     if (groups?.length && !groups.includes(group)) hls.removeLevel(index);
   }
+}
+
+/** Say whether a segment of the plan is not there any more: the manifests name another generation by now. */
+function gone({ details, response }: ErrorData): boolean {
+  return details === Hls.ErrorDetails.FRAG_LOAD_ERROR && (response?.code === 404 || response?.code === 410);
 }
 
 function trouble(data: ErrorData): Trouble {

@@ -2,6 +2,7 @@
 import { openEngine } from "../engine/choose";
 import { type Engine, type EngineState, nothing, type Trouble } from "../engine/engine";
 import type { Presence } from "../engine/presence";
+import { Cues } from "./cues";
 import type { Memory } from "./memory";
 import { ahead, clamp, type Span, spansOf } from "./spans";
 import { type Effects, Store } from "./store";
@@ -36,6 +37,7 @@ export interface PlaybackState extends EngineState {
 export type PlaybackRequest =
   | { type: "load"; source: string; start: number; autoplay: boolean }
   | { type: "retry" }
+  | { type: "renew" }
   | { type: "toggle" }
   | { type: "play" }
   | { type: "pause" }
@@ -94,7 +96,7 @@ export class Playback {
   readonly store: Store<PlaybackState, PlaybackRequest>;
   private engine: Engine | undefined;
   private generation = 0;
-  private caption: TextTrack | undefined;
+  private readonly cues: Cues;
   private lastText = 0;
   private failures = 0;
   private again: ReturnType<typeof setTimeout> | undefined;
@@ -110,11 +112,13 @@ export class Playback {
     video.volume = volume;
     video.muted = muted;
     this.store = new Store<PlaybackState, PlaybackRequest>({ ...initial, volume, muted }, this.effects());
+    this.cues = new Cues(video, (cues) => this.store.set({ cues }));
     this.listen();
   }
 
   destroy(): void {
     this.stop.abort();
+    this.cues.destroy();
     this.generation += 1;
     clearTimeout(this.again);
     this.engine?.destroy();
@@ -132,6 +136,11 @@ export class Playback {
     return {
       load: ({ source, start, autoplay }) => this.load(source, start, autoplay),
       retry: () => this.load(this.store.getState().source, video.currentTime, true),
+      // What is held now is of a generation that nobody makes any more; what is buffered can be shown all the same.
+      renew: () => {
+        const { preparing, source } = this.store.getState();
+        if (preparing && source) return this.load(source, video.currentTime, !video.paused);
+      },
       toggle: () => (video.paused ? play() : video.pause()),
       play,
       pause: () => video.pause(),
@@ -238,25 +247,7 @@ export class Playback {
   private setText(index: number): void {
     if (index >= 0) this.lastText = index;
     this.engine?.setText(index);
-    this.followCaptions();
-  }
-
-  /** Cues are drawn by us, above the controls; only picture-in-picture leaves them to the browser. */
-  private followCaptions(): void {
-    const tracks = Array.from(this.video.textTracks);
-    const track = tracks.find(({ kind, mode }) => (kind === "subtitles" || kind === "captions") && mode !== "disabled");
-    if (track) track.mode = document.pictureInPictureElement === this.video ? "showing" : "hidden";
-    if (track !== this.caption) {
-      this.caption = track;
-      track?.addEventListener("cuechange", () => this.readCues(), { signal: this.stop.signal });
-    }
-    this.readCues();
-  }
-
-  private readCues(): void {
-    const active = Array.from(this.caption?.mode === "hidden" ? (this.caption.activeCues ?? []) : []);
-    const cues = active.map((cue) => plain(cue as VTTCue)).filter(Boolean);
-    if (cues.join("\n") !== this.store.getState().cues.join("\n")) this.store.set({ cues });
+    this.cues.follow();
   }
 
   private listen(): void {
@@ -278,7 +269,7 @@ export class Playback {
     on("ratechange", () => ({ rate: video.playbackRate }));
     on("timeupdate progress seeked", () => this.readProgress());
     on("enterpictureinpicture leavepictureinpicture", () => {
-      queueMicrotask(() => this.followCaptions());
+      queueMicrotask(() => this.cues.follow());
       return { pictureInPicture: document.pictureInPictureElement === video };
     });
     on("volumechange", () => {
@@ -287,7 +278,7 @@ export class Playback {
       return { volume: video.volume, muted: video.muted, hushed };
     });
     for (const name of ["change", "addtrack", "removetrack"]) {
-      video.textTracks.addEventListener(name, () => this.followCaptions(), { signal });
+      video.textTracks.addEventListener(name, () => this.cues.follow(), { signal });
     }
     const full = (): void => store.set({ fullscreen: document.fullscreenElement !== null });
     document.addEventListener("fullscreenchange", full, { signal });
@@ -305,10 +296,4 @@ export class Playback {
       dropped: quality.droppedVideoFrames,
     };
   }
-}
-
-function plain(cue: VTTCue): string {
-  const fragment = cue.getCueAsHTML();
-  for (const line of fragment.querySelectorAll("br")) line.replaceWith("\n");
-  return fragment.textContent?.trim() ?? "";
 }

@@ -12,6 +12,8 @@ export interface WatchState {
   coverage: Coverage;
   /** The server has told what is stored. */
   told: boolean;
+  /** The generation whose segments are told of, "" before there was one. */
+  generation: string;
   link: Link;
   /** Frames a second of the newest Run, 0 where none is known. */
   rate: number;
@@ -48,6 +50,7 @@ const EMPTY: WatchState = {
   asset: null,
   coverage: {},
   told: false,
+  generation: "",
   link: "waiting",
   rate: 0,
   signedOut: false,
@@ -84,7 +87,6 @@ export class Watching {
   readonly store: Store<WatchState, WatchRequest>;
   /** What the player's engine asks. */
   readonly presence: Presence;
-  private generation: string | undefined;
 
   constructor(
     private readonly id: string,
@@ -173,9 +175,9 @@ export class Watching {
 
   private covered({ generation, rendition, number }: Segment, change: typeof withNumber): void {
     // What is known of the segments of an earlier generation says nothing of this one's.
-    const known = generation === (this.generation ?? generation) ? this.store.getState().coverage : {};
-    this.generation = generation;
-    this.store.set({ coverage: { ...known, [rendition]: change(known[rendition] ?? [], number) } });
+    const state = this.store.getState();
+    const known = !state.generation || state.generation === generation ? state.coverage : {};
+    this.store.set({ generation, coverage: { ...known, [rendition]: change(known[rendition] ?? [], number) } });
   }
 
   private changed(asset: Asset): void {

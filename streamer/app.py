@@ -12,6 +12,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from packager import keys
 from packager.farm import NOW_SLOTS, SOON_SLOTS
 from packager.foreman import Foreman
 from packager.inits import Inits
@@ -44,8 +45,9 @@ from streamer.origin import Origin
 from streamer.oversight import Oversight
 from streamer.pages import Pages
 from streamer.problems import problem_middleware
+from streamer.quota import Quota
 from streamer.replays import Replays
-from streamer.rows import Clock, show, wall_clock
+from streamer.rows import Clock, Fill, show, wall_clock
 from streamer.session import Session
 from streamer.shelf import Shelf
 from streamer.snapshots import Snapshots
@@ -56,6 +58,7 @@ from streamer.uploads.intake import UploadSettings
 from streamer.uploads.reception import Reception
 from streamer.uploads.routes import routes as upload_routes
 from streamer.wants import Wants
+from streamer.watched import Kept, Watched
 from streamer.works import Works
 
 _PROBES = 2
@@ -77,6 +80,7 @@ class Server:
     catalog: Catalog
     reception: Reception
     works: Works
+    quota: Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,7 @@ class _Media:
     works: Works
     inbox: DiskInbox
     nodes: Nodes | None
+    quota: Quota
 
 
 @asynccontextmanager
@@ -125,13 +130,17 @@ async def compose(
         app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
         await media.works.start()
         stack.push_async_callback(media.works.stop)
+        media.quota.start()
+        stack.push_async_callback(media.quota.stop)
         if media.nodes is not None:
             await stack.enter_async_context(media.nodes)
         await reception.recover()
         sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
         stack.push_async_callback(_cancel, sweeping)
         stack.callback(tools.hands.leave)
-        yield Server(app=app, catalog=truth.catalog, reception=reception, works=media.works)
+        yield Server(
+            app=app, catalog=truth.catalog, reception=reception, works=media.works, quota=media.quota
+        )
 
 
 async def _truth(config: Config, stack: AsyncExitStack, clock: Clock) -> _Truth:
@@ -191,6 +200,7 @@ async def _tools(
         foreman=await stack.enter_async_context(Foreman(own.farm)),
         inits=Inits(spawner),
         encoder=build,
+        fill=Fill(config.fill),
         effort=Effort(preset=config.encode_preset, copy=config.encode_copy),
         indexes=indexes,
         hands=own,
@@ -205,25 +215,44 @@ def _media(config: Config, stack: AsyncExitStack, truth: _Truth, tools: Tools, *
     inbox = DiskInbox(uploads, node=node if shared else "", reserve=config.disk_reserve_bytes)
     wants = Wants(truth.database, truth.catalog, tools.store, bus=truth.bus, node=node) if shared else None
     leases = SharedLeases(truth.database, truth.ledger, node=node) if shared else None
+    quota = Quota(
+        Watched(truth.database, truth.channels),
+        tools.store,
+        most=config.watched_quota_bytes,
+        evicted=lambda one: evicted(one),  # noqa: PLW0108 - the works come later, here and below
+        clock=truth.clock,
+    )
     shelf = Shelf(
         tools.catalog,
         tools.ledger,
         tools.store,
         Copies(tools.catalog, tools.indexes, upload=inbox.path),
-        making=lambda asset: works.making(asset),  # noqa: PLW0108 - works comes later
+        making=lambda asset: works.making(asset),  # noqa: PLW0108
+        wake=lambda asset: works.wake(asset),  # noqa: PLW0108
         waited=lambda seconds: metrics.wait_seconds.observe(seconds, "now"),
         wants=wants,
     )
-    origin = Origin(tools.store, shelf)
+
+    def asked(name: str) -> None:
+        quota.asked(name)
+        shelf.asked(name)
+
+    origin = Origin(tools.store, shelf, asked=asked)
     stack.push_async_callback(origin.close)
 
     def forget(asset: str) -> None:
         shelf.forget(asset)
         origin.forget(asset)
 
+    def evicted(one: Kept) -> None:
+        making = works.making(one.asset)
+        if making is not None and making.packaging is not None:
+            making.packaging.evicted(one.rendition, one.number)
+        origin.drop(f"{one.asset}/{keys.segment(one.generation, one.rendition, one.number)}")
+
     works = Works(tools, inbox, clock=truth.clock, forget=forget, leases=leases, bus=truth.bus)
     nodes = Nodes(works, leases, wants, bus=truth.bus) if leases and wants else None
-    return _Media(origin=origin, works=works, inbox=inbox, nodes=nodes)
+    return _Media(origin=origin, works=works, inbox=inbox, nodes=nodes, quota=quota)
 
 
 def _application(

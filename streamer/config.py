@@ -90,7 +90,7 @@ class Config(BaseSettings):
     )
     watched_quota_bytes: int = Field(
         20 << 30,
-        ge=1 << 20,
+        ge=1,
         description="Room for segments of assets filled as watched; the least recently asked for go first.",
     )
     encode_copy: bool = Field(

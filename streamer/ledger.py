@@ -307,6 +307,7 @@ class SqlLedger:
                 "rendition": segment.rendition,
                 "number": segment.number,
                 "size": segment.size,
+                "watched": self._clock(),
             }
             for segment in stored
         ]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from fractions import Fraction
 
 from packager.errors import PackagingError
@@ -16,11 +16,13 @@ from packager.packaging import Packaging, may_be_the_grid
 from packager.plan import to_json
 from packager.store import Scoped
 from streamer.errors import CatalogAway, NoSuchAsset, ServerError
+from streamer.known import Known
 from streamer.notes import Notes
 from streamer.outline import rungs, seekable, source_summary
-from streamer.planning import Known, Mistaken, Planning
+from streamer.planning import Mistaken, Planning
 from streamer.rows import Asset, Fill, State
 from streamer.tools import Tools
+from streamer.trail import GridBroken
 from streamer.uploads.arriving import Arriving
 
 IDLE_SECONDS = 600
@@ -139,31 +141,40 @@ class Making:
                 return
 
     async def _make(self) -> None:
-        known = await self._known()
-        while True:
-            arriving = not self._whole.is_set()
-            try:
-                await self._package(known)
-            except Mistaken as error:
-                _log.info("asset %s is planned anew: %s", self.asset, error.message)
-                known = await self._planning.looked_at()
-            except PackagingError as error:
-                if may_be_the_grid(known.plan, error):
-                    known = await self._planning.on_the_frame_grid(known)
-                elif arriving:  # what is whole may do: nothing fails for good before
-                    _log.info("asset %s is begun anew once it is whole: %s", self.asset, error.message)
-                    known = await self._planning.looked_at()
+        async with AsyncExitStack() as stack:
+            known = await self._known(stack)
+            while True:
+                arriving = not self._whole.is_set()
+                try:
+                    await self._package(known)
+                except PackagingError as error:
+                    known = await self._otherwise(known, error, arriving=arriving)
                 else:
-                    raise
-            else:
-                return
+                    return
 
-    async def _known(self) -> Known:
-        """Return what an earlier life has found out where it still holds, else probe and plan."""
-        known = await self._planning.kept()
-        if known is None and not self._whole.is_set():
-            known = await self._planning.early(await foresee(self._original))
-        return known or await self._planning.looked_at()
+    async def _otherwise(self, known: Known, error: PackagingError, *, arriving: bool) -> Known:
+        """Return what to make the asset from after this error, or raise it where that is the end."""
+        if isinstance(error, Mistaken):
+            again: Known | None = None
+        elif isinstance(error, GridBroken) or may_be_the_grid(known.plan, error):
+            again = await self._planning.on_the_frame_grid(known)
+        elif arriving:  # what is whole may do: nothing fails for good before
+            again = None
+        else:
+            raise error
+        _log.info("asset %s is planned anew: %s", self.asset, error.message)
+        return again or await self._planning.looked_at()
+
+    async def _known(self, stack: AsyncExitStack) -> Known:
+        """Return what an earlier life has found out where it still holds, else look at the source."""
+        planning = self._planning
+        known = await planning.kept()
+        frozen = None if known else await planning.frozen()
+        if known is None and (frozen is not None or not self._whole.is_set()):
+            foreseen = await foresee(self._original)
+            known = await planning.followed(foreseen, frozen=frozen, stack=stack)
+            known = known or await planning.early(foreseen)
+        return known or await planning.looked_at()
 
     async def _package(self, known: Known) -> None:
         tools = self._tools
@@ -195,6 +206,8 @@ class Making:
                 finally:
                     telling.cancel()
                     await asyncio.gather(telling, return_exceptions=True)
+            if known.trail is not None:
+                await self._planning.keep(packaging)
             await ornament(made, spawner=tools.spawner)
             await self._publish(made, State.PLAYABLE)
             if not await self._filled(made):
@@ -209,8 +222,12 @@ class Making:
     async def _say_how_far(self, packaging: Packaging) -> None:
         """Tell now and then how much can be played, until cancelled."""
         told = Fraction(-1)
+        length = packaging.plan.duration
         while not self._original.whole:
             received, far = self._original.received, seekable(packaging)
+            if self.made is not None and packaging.plan.duration != length:
+                length = packaging.plan.duration
+                await self._publish(self.made, State.PLAYABLE)
             if far != told:
                 await self._tools.catalog.set_received(self.asset, self._original.kept, seekable=far)
                 told = far
@@ -270,7 +287,7 @@ class Making:
                 await self._tools.catalog.retire_generation(self.asset, old.name)
 
 
-async def _first(arriving: Awaitable[None], ended: Awaitable[None]) -> None:
+async def _first(arriving: Awaitable[object], ended: Awaitable[None]) -> None:
     """Wait for the first of two; raise what ended the second one before."""
     tasks = (asyncio.ensure_future(arriving), asyncio.ensure_future(ended))
     try:

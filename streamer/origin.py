@@ -79,15 +79,24 @@ class Origin:
     """Answers GET, HEAD and OPTIONS for assets; keys of the store begin with the asset's id.
 
     `memory` bounds the bytes of small objects kept at hand, `files` the open descriptors. An object is looked
-    up again in the store after `recheck` seconds; `forget` makes this node notice a deletion at once.
+    up again in the store after `recheck` seconds; `forget` makes this node notice a deletion at once. `asked`
+    is told of every object that was found there, by its name in the store, as often as it is looked up.
     """
 
     def __init__(
-        self, store: Store, shelf: Shelf, *, memory: int = 64 << 20, files: int = 512, recheck: float = 30
+        self,
+        store: Store,
+        shelf: Shelf,
+        *,
+        memory: int = 64 << 20,
+        files: int = 512,
+        recheck: float = 30,
+        asked: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._shelf = shelf
         self._recheck = recheck
+        self._asked = asked
         self._hot = Hot(memory=memory, files=files)
         self._manifests = Hot(memory=memory // 4, files=0)
         self._copies = Hot(memory=memory, files=0)
@@ -101,6 +110,10 @@ class Origin:
         """Drop all that is held of an asset."""
         for held in (self._hot, self._manifests, self._copies):
             held.drop_under(f"{asset_id}/")
+
+    def drop(self, name: str) -> None:
+        """Drop what is held of one object of the store: it is no longer there."""
+        self._hot.drop(name)
 
     async def close(self) -> None:
         """Stop loading and close every file that nobody sends from."""
@@ -212,6 +225,8 @@ class Origin:
         stat = await self._store.stat(name)
         known = self._hot.get(name)
         now = asyncio.get_running_loop().time()
+        if stat is not None:
+            self._asked(name)
         if stat is not None and known is not None and known.etag == stat.etag:
             known.checked = now
             return known

@@ -43,11 +43,13 @@ class Quota:
         self._evicted = evicted
         self._clock = clock
         self._asked: dict[str, int] = {}
+        self._assets: frozenset[str] | None = None
         self._task: asyncio.Task[None] | None = None
 
     def asked(self, name: str) -> None:
         """Take note that an object of the store, `asset/key`, was asked for."""
-        self._asked[name] = self._clock()
+        if self._assets is None or name.partition("/")[0] in self._assets:
+            self._asked[name] = self._clock()
 
     def start(self) -> None:
         """Begin to sweep."""
@@ -61,6 +63,9 @@ class Quota:
 
     async def sweep_once(self) -> int:
         """Note what was asked for, then remove what is too much; return how many segments went."""
+        self._assets = await self._watched.assets()
+        if not self._assets:
+            return 0
         asked, self._asked = self._asked, {}
         await self._watched.note(_segments(asked))
         total = await self._watched.size()

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -52,11 +52,13 @@ class Shelf:
         copies: Copies,
         *,
         making: Callable[[str], Making | None],
+        wake: Callable[[str], Awaitable[Making | None]],
         waited: Callable[[float], None] = lambda _: None,
         wants: Wants | None = None,
     ) -> None:
         """Take what is shown, where Makings are found, and who is told how many seconds a viewer waited.
 
+        `wake` finds the Making of an asset that is made on demand, and begins it where there is none.
         `wants` asks other servers for what they make; without it there are none.
         """
         self._catalog = catalog
@@ -64,6 +66,7 @@ class Shelf:
         self._store = store
         self._copies = copies
         self._making = making
+        self._wake = wake
         self._waited = waited
         self._wants = wants
         self._kept: OrderedDict[str, _Shown] = OrderedDict()
@@ -113,15 +116,31 @@ class Shelf:
         segment = keys.parse_segment(key)
         if segment is None:
             raise OutsidePlan(key)
-        making = self._making(asset_id)
+        making = self._making(asset_id) or await self._wake(asset_id)
         packaging = await making.planned() if making else None
         clock = asyncio.get_running_loop().time
         began = clock()
         if packaging is not None and packaging.plan.generation == segment[0]:
+            await self._missed(packaging, f"{asset_id}/{key}", segment)
             await _come(packaging, segment[1], segment[2])
         else:
             await self._elsewhere(asset_id, key, segment)
         self._waited(clock() - began)
+
+    def asked(self, name: str) -> None:
+        """Take it that somebody watches where an object of the store, `asset/key`, was asked for."""
+        asset_id, _, key = name.partition("/")
+        making = self._making(asset_id)
+        packaging = making.packaging if making else None
+        segment = keys.parse_segment(key) if packaging else None
+        if packaging and segment and segment[0] == packaging.plan.generation:
+            packaging.watched(segment[1], segment[2])
+
+    async def _missed(self, packaging: Packaging, name: str, segment: tuple[str, str, int]) -> None:
+        """Have a segment made again that has been evicted, perhaps by another server."""
+        _, rendition, number = segment
+        if number in packaging.sizes.get(rendition, ()) and await self._store.stat(name) is None:
+            packaging.evicted(rendition, number)
 
     async def _elsewhere(self, asset_id: str, key: str, segment: tuple[str, str, int]) -> None:
         """Wait for a segment that is not made here. Raise OutsidePlan."""
@@ -140,7 +159,9 @@ class Shelf:
         if making is not None and making.made is not None:
             packaging = making.made.packaging
             whole = sum(len(s) for s in packaging.sizes.values()) if packaging.complete else 0
-            version: tuple[object, ...] = (packaging.plan.generation, making.version, whole)
+            plan = packaging.plan
+            grown = (len(plan.borders), plan.ended)
+            version: tuple[object, ...] = (plan.generation, making.version, whole, grown)
         elif self._wants is not None:
             version = await self._stamp(asset_id)
         else:

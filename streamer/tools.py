@@ -15,11 +15,12 @@ from streamer.channel import Channels
 from streamer.hands import Hands
 from streamer.indexes import Indexes
 from streamer.ledger import SqlLedger
+from streamer.rows import Fill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What making an asset needs; one for the whole server. `encoder` names the FFmpeg build."""
+    """What making assets needs. `encoder` names the FFmpeg build, `fill` is what is made of new assets."""
 
     catalog: Catalog
     ledger: SqlLedger
@@ -29,6 +30,7 @@ class Tools:
     foreman: Foreman
     inits: Inits
     encoder: str
+    fill: Fill
     effort: Effort
     indexes: Indexes
     hands: Hands

@@ -35,6 +35,11 @@ class Watched:
         self._database = database
         self._channels = channels
 
+    async def assets(self) -> frozenset[str]:
+        """Return the assets that are filled as watched."""
+        async with self._database.read() as connection:
+            return frozenset(await connection.scalars(select(schema.asset.c.id).where(_filled())))
+
     async def note(self, asked: Iterable[Kept]) -> None:
         """Note when segments were last asked for; those that are gone by now are passed over."""
         table = schema.segment

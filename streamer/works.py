@@ -17,7 +17,7 @@ from streamer.errors import CatalogAway, NoSuchAsset, WrongState
 from streamer.leases import Leases, OwnLeases
 from streamer.making import Making
 from streamer.nodes import ASKED, CHANGED
-from streamer.rows import Clock, Fill, State, wall_clock
+from streamer.rows import Asset, Clock, Fill, State, wall_clock
 from streamer.tools import Tools
 from streamer.uploads.errors import NoSuchUpload, UploadElsewhere
 from streamer.uploads.inbox import Inbox
@@ -27,6 +27,7 @@ RETIRED_SECONDS = MANIFEST_LIFE
 
 _SWEEP_SECONDS = 60
 _REENCODE = "reencode"
+_REFILL = "refill"
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +65,8 @@ class Works:
         for asset in await self._catalog.tombstones():
             await self.resume(asset)
         for row in await self._catalog.in_state(State.PROBING, State.PLAYABLE):
-            await self.resume(row.id)
+            if not _on_demand(row):
+                await self.resume(row.id)
         self._sweeper = asyncio.create_task(self._sweep(), name="sweeper")
 
     async def stop(self) -> None:
@@ -94,7 +96,9 @@ class Works:
         known = await self._catalog.by_upload(upload_id)
         if known is not None:
             return known.id
-        asset = await self._catalog.create_asset(title=title, size=size, upload_id=upload_id)
+        asset = await self._catalog.create_asset(
+            title=title, size=size, upload_id=upload_id, fill=self._tools.fill
+        )
         return asset.id
 
     async def arriving(self, asset_id: str) -> None:
@@ -159,8 +163,19 @@ class Works:
         asset = await self._catalog.set_fill(asset_id, fill)
         if fill is Fill.WATCHED and asset.state is State.COMPLETE:
             await self._catalog.set_state(asset_id, State.PLAYABLE)
-        if fill is Fill.FULL and asset.state is State.PLAYABLE and self.making(asset_id) is None:
-            await self._begin(asset_id)
+        making = self.making(asset_id)
+        if making is not None:
+            making.refill(fill)
+        elif asset.state is State.PLAYABLE and not await self._begin(asset_id, anew=False):
+            await self._ask(asset_id, _REFILL)
+
+    async def wake(self, asset_id: str) -> Making | None:
+        """Return the Making of an asset; where it is made on demand only, this is a demand."""
+        if asset_id not in self._makings:
+            with suppress(NoSuchAsset):
+                if _on_demand(await self._catalog.get(asset_id)):
+                    await self._begin(asset_id, anew=False)
+        return self.making(asset_id)
 
     async def captions_changed(self, asset_id: str) -> None:
         """Have the manifests rendered anew."""
@@ -186,11 +201,22 @@ class Works:
 
     async def carry_out(self, asset_id: str, wish: str) -> bool:
         """Do what another server was asked for; False where that is for yet another one to do."""
+        if wish == _REFILL:
+            return await self._refill(asset_id)
         if wish != _REENCODE:
             _log.warning("asset %s: %r is unknown here; is another version running?", asset_id, wish)
             return True
         with suppress(NoSuchAsset):
             return await self._begin(asset_id, salt=secrets.token_hex(4))
+        return True
+
+    async def _refill(self, asset_id: str) -> bool:
+        with suppress(NoSuchAsset):
+            asset = await self._catalog.get(asset_id)
+            making = self.making(asset_id)
+            if making is None:
+                return await self._begin(asset_id, anew=False)
+            making.refill(asset.fill)
         return True
 
     async def _ask(self, asset_id: str, wish: str) -> None:
@@ -202,9 +228,11 @@ class Works:
         """Return the lock under which an asset's Making begins or ends: a deletion must not cross a begin."""
         return self._turns.setdefault(asset_id, asyncio.Lock())
 
-    async def _begin(self, asset_id: str, *, salt: str = "", whole: bool = False) -> bool:
-        """Begin to make an asset, anew if need be; False where another server makes or receives it."""
+    async def _begin(self, asset_id: str, *, salt: str = "", whole: bool = False, anew: bool = True) -> bool:
+        """Begin to make an asset, `anew` even where that was begun; False where another server makes it."""
         async with self._turn(asset_id):
+            if not anew and asset_id in self._makings:
+                return True
             asset = await self._catalog.get(asset_id)
             try:
                 original = await self._inbox.original(asset.upload_id or "")
@@ -273,3 +301,8 @@ class Works:
             except Exception:  # noqa: BLE001 - a sweep that fails must not be the last
                 _log.exception("retired generations could not be swept; trying again later")
             await asyncio.sleep(_SWEEP_SECONDS)
+
+
+def _on_demand(asset: Asset) -> bool:
+    """Say whether nothing is to be made of an asset unless somebody asks."""
+    return asset.fill is Fill.WATCHED and asset.state is State.PLAYABLE and not asset.arriving

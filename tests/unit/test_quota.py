@@ -20,11 +20,10 @@ class Room:
 
     def __init__(self, back, *, most: int) -> None:
         self.back = back
-        self.now = 1_000_000
         self.store = MemoryStore()
         self.gone = []
         watched = Watched(back.database, back.channels)
-        self.quota = Quota(watched, self.store, most=most, evicted=self.gone.append, clock=lambda: self.now)
+        self.quota = Quota(watched, self.store, most=most, evicted=self.gone.append, clock=back.clock)
 
     async def asset(self, fill: Fill) -> str:
         asset = (await self.back.planned(segments=10)).id
@@ -42,8 +41,8 @@ class Room:
         """Ask for segments, a second apart, then let two minutes pass."""
         for number in numbers:
             self.quota.asked(self.name(asset, number))
-            self.now += 1000
-        self.now += 120_000
+            self.back.clock.now += 1000
+        self.back.clock.now += 120_000
 
     async def left(self, asset: str) -> list[int]:
         """Return the segments that the ledger knows; the store has the same."""
@@ -81,6 +80,7 @@ async def test_within_the_quota_nothing_goes(room):
 async def test_what_is_filled_in_full_counts_for_nothing(room):
     held = room(10 * SIZE)
     full, watched = await held.asset(Fill.FULL), await held.asset(Fill.WATCHED)
+    held.back.clock.now += 120_000
     assert await held.quota.sweep_once() == 0
     await held.back.catalog.set_fill(full, Fill.WATCHED)
     held.ask(watched, *range(10))
@@ -95,7 +95,7 @@ async def test_what_is_being_watched_stays_whatever_it_takes(room):
     for number in range(10):
         held.quota.asked(held.name(asset, number))
     assert await held.quota.sweep_once() == 0
-    held.now += 120_000
+    held.back.clock.now += 120_000
     assert await held.quota.sweep_once() == 10
 
 

@@ -146,6 +146,12 @@ class Packaging:
                 if stat is not None:
                     self.sizes[found[1]][found[2]] = stat.size
 
+    @property
+    def segments(self) -> dict[str, int]:
+        """Return how many segments each rendition has, copied ones first."""
+        counts = {name: copy.segments for name, copy in self.copies.items()}
+        return counts | {name: group.segments for group in self.groups for name in group.names}
+
     def planned(self, rendition: str, number: int) -> bool:
         """Say whether the plan has this segment."""
         if rendition in self.copies:

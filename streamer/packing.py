@@ -55,11 +55,12 @@ async def pack(
     store = DiskStore(destination)
     await store.sweep()
     face = _face(json=json)
+    config = load()
     began = time.monotonic()
     work = asyncio.current_task()
     with _interrupt(work.cancel if work else lambda: None):
         try:
-            async with Spawner(find(load().ffmpeg)) as spawner:
+            async with Spawner(find(config.ffmpeg)) as spawner:
                 presentation = await package(
                     await asyncio.to_thread(source.resolve),
                     store,
@@ -67,7 +68,7 @@ async def pack(
                     slots=slots or max(1, (os.cpu_count() or 2) // 2),
                     sink=face.fact,
                     started=int(time.time()),
-                    effort=Effort(preset=preset, crf=crf),
+                    effort=Effort(preset=preset, crf=crf, copy=config.encode_copy),
                     planned=face.planned,
                 )
         except asyncio.CancelledError:
@@ -75,6 +76,13 @@ async def pack(
             return 130
     face.ended(presentation, time.monotonic() - began)
     return 0
+
+
+def _done(packaging: Packaging) -> dict[str, int]:
+    """Return how many segments of each rendition are there; copied ones are told of one by one."""
+    return {
+        name: 0 if name in packaging.copies else len(packaging.sizes[name]) for name in packaging.segments
+    }
 
 
 def _face(*, json: bool) -> _Face:
@@ -107,9 +115,10 @@ class _Lines:
             "planned",
             generation=plan.generation,
             duration=float(plan.duration),
-            renditions={name: group.segments for group in packaging.groups for name in group.names},
-            done={name: len(sizes) for name, sizes in packaging.sizes.items()},
+            renditions=packaging.segments,
+            done=_done(packaging),
             reasons=list(plan.picture.reasons) if plan.picture else [],
+            uncopied=list(plan.uncopied),
         )
 
     def fact(self, fact: Fact) -> None:
@@ -164,8 +173,8 @@ class _Bar(_Quiet):
 
     def planned(self, packaging: Packaging) -> None:
         """Show how much there is to make."""
-        total = sum(group.segments * len(group.names) for group in packaging.groups)
-        done = sum(len(sizes) for sizes in packaging.sizes.values())
+        total = sum(packaging.segments.values())
+        done = sum(_done(packaging).values())
         self._progress.start()
         self._progress.update(self._task, total=total, completed=done, description="encoding")
 

@@ -44,9 +44,10 @@ NAMES = {
 def package(spawn, tmp_path):
     """Return what starts the command in the test's folder."""
 
-    async def start(*arguments: str, cwd: Path | None = None):
+    async def start(*arguments: str, cwd: Path | None = None, copy: bool = False):
         argv = [sys.executable, "-m", "streamer", "package", *arguments]
         env = {"PYTHONPATH": str(Path(__file__).parents[2]), "NO_COLOR": "1"}
+        env["STREAMER_ENCODE_COPY"] = str(copy)
         return await spawn(*argv, env=env, cwd=cwd or tmp_path)
 
     return start
@@ -79,8 +80,9 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in files(folder) if any(part.startswith(".") for part in Path(name).parts)]
 
 
-async def test_json_lines_tell_the_whole_story(package, clips, tmp_path):
-    child = await package(str(clips.make(SMALL)), "out", "--json", "--preset", "ultrafast")
+@pytest.mark.parametrize("copy", [True, False])
+async def test_json_lines_tell_the_whole_story(package, clips, tmp_path, copy):
+    child = await package(str(clips.make(SMALL)), "out", "--json", "--preset", "ultrafast", copy=copy)
     assert await child.wait() == 0
     said = lines(child)
     kinds = [line["type"] for line in said]
@@ -91,6 +93,7 @@ async def test_json_lines_tell_the_whole_story(package, clips, tmp_path):
     stored = {(line["rendition"], line["number"]) for line in said if line["type"] == "segment"}
     assert stored == {(name, n) for name, count in planned["renditions"].items() for n in range(count)}
     assert planned["done"] == dict.fromkeys(planned["renditions"], 0)
+    assert planned["uncopied"] == ([] if copy else ["copying is turned off"])
     assert not any(line["failure"] for line in said if line["type"] == "run.ended")
     for line in said:
         if line["type"] == "segment":

@@ -156,8 +156,9 @@ async def running(
     disk: Callable[[int], None] = os.fdatasync,
     **settings,
 ) -> AsyncIterator[Site]:
-    """Run the server on loopback, with one slot and the fastest preset."""
-    chosen = {"encode_slots": 1, "encode_preset": "ultrafast", "disk_reserve_bytes": 0, **settings}
+    """Run the server on loopback: one slot, the fastest preset, nothing copied unless the settings say so."""
+    chosen = {"encode_slots": 1, "encode_preset": "ultrafast", "disk_reserve_bytes": 0}
+    chosen |= {"encode_copy": False, **settings}
     config = Config(data=data, port=0, **chosen)
     async with compose(config, clock=clock, sync=disk) as server, aiohttp.ClientSession() as session:
         runner = web.AppRunner(server.app, access_log=None, shutdown_timeout=1)

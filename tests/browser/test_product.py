@@ -18,6 +18,7 @@ from tests.media.clip import Library, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 FILM = Path(__file__).parents[2] / "samples" / "bbb-480p-30s.mp4"
+SEGMENT = re.compile(r"/([^/]+)/\d+\.m4s$")
 UNDER_WAY = re.compile(r"^[1-9]\d?$")
 
 
@@ -136,12 +137,18 @@ async def test_the_end_is_watched_before_it_is_encoded(browser: Browser, site: S
         assert all(
             rung["done"] < rung["segments"] - 2 for rung in encoded["rungs"] if rung["kind"] == "video"
         )
+        asked: list[str] = []
+        visit.page.on("request", lambda request: asked.append(request.url))
         await visit.page.keyboard.press("9")
         await visit.has("s.time >= a && s.time < a + 1", encoded["duration"] * 0.9, seconds=10)
         await visit.has("s.time > a", encoded["duration"] * 0.9 + 2.5, seconds=30)
         assert await visit.page.locator("error-overlay").count() == 0
         assert await visit.contrast("end") > 20
         shown = await visit.shown()
+    # Nothing is encoded there: the smallest rung is asked for, which is made soonest.
+    heights = {rung["name"]: rung["height"] for rung in encoded["rungs"] if rung["kind"] == "video"}
+    pictures = [found[1] for found in map(SEGMENT.search, asked) if found and found[1] in heights]
+    assert heights[pictures[0]] == min(heights.values())
     behind = [time for _, time, _ in shown if time > encoded["duration"] * 0.9 - 0.1]
     assert len(behind) > 20
     assert behind == sorted(behind)
@@ -257,3 +264,35 @@ async def test_quality_follows_the_line_without_a_pause(browser: Browser, site: 
     assert state["trouble"] is None
     assert [height for height, _ in itertools.groupby(each[2] for each in shown)][-1] == 480
     assert pauses(shown) < 1
+
+
+async def test_watching_begins_by_itself_while_the_file_is_uploaded(browser: Browser, site: Site) -> None:
+    async with visiting(browser, site) as sender, visiting(browser, site) as viewer:
+        await sender.page.goto(site.base)
+        await sender.limit(up=3_000_000)
+        await sender.page.locator("input[type=file]").set_input_files(FILM)
+        link = sender.page.locator("upload-card a.ready")
+        await expect(link).to_be_visible(timeout=10_000)
+        await viewer.page.goto(f"{site.base}{await link.get_attribute('href')}")
+        await viewer.follow()
+        await viewer.has("s.time > 0.5 && !s.paused && s.edge < s.duration")
+        assert await viewer.page.locator("time-line .edge").count() == 1
+        await viewer.page.keyboard.press("9")
+        await viewer.has("s.time < s.edge && s.edge < s.duration")
+        await expect(sender.page.locator("upload-card")).to_have_count(1)
+        await sender.limit()
+        await viewer.has("s.edge === Infinity && s.duration > 29")
+        await viewer.page.keyboard.press("0")
+        await viewer.has("s.time > 1 && s.time < 9 && !s.paused", seconds=30)
+        state = await viewer.state()
+    assert state["trouble"] is None
+
+
+async def test_an_operator_sees_what_ran(browser: Browser, site: Site, film: str) -> None:
+    async with visiting(browser, site) as visit:
+        await visit.page.goto(site.base)
+        await visit.page.get_by_role("link", name="Operations").click()
+        page = visit.page.locator("operator-page")
+        await expect(page.get_by_role("cell", name="local", exact=True).first).to_be_visible()
+        await page.get_by_role("button", name="Done").click()
+        await expect(page.locator(f'a[href="/watch/{film}"]').first).to_be_visible(timeout=20_000)

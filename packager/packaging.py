@@ -19,7 +19,7 @@ from packager.feed import Feeder
 from packager.index import Index
 from packager.inits import Init
 from packager.model import Grid
-from packager.original import Original
+from packager.original import Original, SourceCut
 from packager.plan import Plan
 from packager.run import Run
 from packager.spawner import CANNOT_START
@@ -339,6 +339,6 @@ def may_be_the_grid(plan: Plan, error: PackagingError) -> bool:
 
 
 def _outside(error: PackagingError) -> bool:
-    """Say whether a failure has nothing to do with the source: a store or an encoder that cannot be used."""
+    """Say whether more care is no cure: a store or an encoder that cannot be used, a source that is gone."""
     cannot_start = isinstance(error, ChildFailed) and error.status == CANNOT_START
-    return cannot_start or isinstance(error, StoreFull | StoreFailed)
+    return cannot_start or isinstance(error, StoreFull | StoreFailed | SourceCut)

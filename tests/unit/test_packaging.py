@@ -15,7 +15,7 @@ from packager.errors import ChildFailed, SegmentMismatch, StoreFailed, StoreFull
 from packager.facts import RunStarted, SegmentStored
 from packager.inits import Init
 from packager.model import AudioTrack, Source
-from packager.original import WholeFile
+from packager.original import SourceCut, WholeFile
 from packager.packaging import Abandoned, Packaging, TooManyWants, may_be_the_grid
 from packager.spawner import CANNOT_START
 from packager.store import MemoryStore
@@ -92,7 +92,9 @@ async def test_only_so_many_may_wait(packaging):
 
 
 @pytest.mark.parametrize(
-    "error", [StoreFailed("x"), StoreFull("x"), ChildFailed("x", status=CANNOT_START)], ids=repr
+    "error",
+    [StoreFailed("x"), StoreFull("x"), SourceCut("x"), ChildFailed("x", status=CANNOT_START)],
+    ids=repr,
 )
 async def test_a_store_or_encoder_that_cannot_be_used_fails_it_at_once(packaging, error):
     task = await waiting(packaging, 3)

@@ -19,6 +19,7 @@ MAIN = 1
 ROLE = "urn:mpeg:dash:role:2011"
 CHANNELS = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
 TRICKMODE = "http://dashif.org/guidelines/trickmode"
+CLOCK = "urn:mpeg:dash:utc:direct:2014"
 TILES = "http://dashif.org/guidelines/thumbnail_tile"
 
 # ISO/IEC 23091-3: the configuration whose order FFmpeg's AAC encoder writes for a number of channels.
@@ -44,6 +45,8 @@ def mpd(presentation: Presentation) -> str:
         _tag("Period", id="0", start="PT0S"),
         *_sets(presentation),
         "</Period>",
+        # With so early a start any clock will do; without one dash.js asks a third party, or fails.
+        *([] if presentation.ended else [_descriptor("UTCTiming", CLOCK, _published(presentation))]),
         "</MPD>",
     ]
     return "\n".join(lines) + "\n"
@@ -57,16 +60,19 @@ def _kind(presentation: Presentation) -> dict[str, Any]:
     """
     if presentation.ended:
         return {"type": "static", "mediaPresentationDuration": _duration(presentation.duration)}
-    published = datetime.fromtimestamp(presentation.started, UTC) + timedelta(
-        seconds=int(presentation.duration)
-    )
     return {
         "type": "dynamic",
         "availabilityStartTime": "1970-01-01T00:00:00Z",
-        "publishTime": published.isoformat().replace("+00:00", "Z"),
+        "publishTime": _published(presentation),
         "minimumUpdatePeriod": _duration(_UPDATE),
         "maxSegmentDuration": _duration(Fraction(presentation.target_duration)),
     }
+
+
+def _published(presentation: Presentation) -> str:
+    """Return a time that grows with what is listed."""
+    moment = datetime.fromtimestamp(presentation.started, UTC)
+    return (moment + timedelta(seconds=int(presentation.duration))).isoformat().replace("+00:00", "Z")
 
 
 def _sets(presentation: Presentation) -> list[str]:

@@ -185,12 +185,14 @@ async def playing(
     *,
     read: bool = False,
     start: float = 0,
+    begin: float | None = None,
     config: dict[str, Any] | None = None,
     kilobits: int = 0,
 ) -> AsyncIterator[Playback]:
     """Start playing `url`, muted, with an engine; `read` reads drawn numbers, `config` is the engine's own.
 
-    `kilobits` a second are the page's network from before the manifest on, 0 for no limit.
+    `begin` is where Shaka Player begins with what is live, which is else near its end. `kilobits` a second
+    are the page's network from before the manifest on, 0 for no limit.
     """
     modules = install() / "node_modules"
     async with serve(PAGES, modules) as base:
@@ -199,7 +201,14 @@ async def playing(
         await page.evaluate("engine => harness.prepare(engine)", engine)
         if kilobits:
             await throttle(page, kilobits)
-        options = {"engine": engine, "url": url, "read": read, "config": config, "from": start}
+        options = {
+            "engine": engine,
+            "url": url,
+            "read": read,
+            "config": config,
+            "from": start,
+            "begin": begin,
+        }
         await page.evaluate("options => harness.start(options)", options)
         yield Playback(page=page, engine=engine)
         await page.goto("about:blank")

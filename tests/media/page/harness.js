@@ -91,7 +91,7 @@ const engines = {
       sounds: () => hls.audioTracks.map((track) => track.lang),
     };
   },
-  shaka: async (url, config) => {
+  shaka: async (url, config, begin) => {
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     await player.attach(video);
@@ -100,7 +100,7 @@ const engines = {
     for (const name of ["adaptation", "variantchanged"]) {
       player.addEventListener(name, ({ newTrack }) => switched(newTrack?.height, newTrack?.bandwidth));
     }
-    await player.load(url);
+    await player.load(url, begin);
     return {
       heights: () => player.getVariantTracks().map((track) => track.height),
       select: (height) => {
@@ -138,9 +138,9 @@ const engines = {
 
 window.harness = {
   prepare: (engine) => load(SCRIPTS[engine]),
-  start: ({ engine, url, read, config, from }) => {
+  start: ({ engine, url, read, config, from, begin }) => {
     watch(read);
-    const opened = engines[engine](url, config ?? {});
+    const opened = engines[engine](url, config ?? {}, begin);
     opened.then((player) => Object.assign(window.harness, player), (error) =>
       fault(true, error?.code ? `${engine} ${error.code} ${error.data}` : error));
     opened.then(() => {

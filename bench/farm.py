@@ -64,6 +64,14 @@ def program(*argv: str, env: dict[str, str], core: int | None, log: Path):
             child.wait()
 
 
+def spent_by(pid: int) -> float:
+    """Return the seconds of CPU that a process, its children and those they have reaped have used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(spent_by(int(child)) for child in children)
+
+
 def said(log: Path, text: str) -> str:
     """Wait for a line of a program's output."""
     until = time.monotonic() + 60
@@ -93,6 +101,7 @@ def fill(url: str, source: Path, base: Path, *, workers: int) -> Filled:
             running = program("worker", "--slots", "1", "--json", env=env, core=number, log=log)
             children.append((running, running.__enter__()))
             said(log, "worker.ready")
+            used -= spent_by(children[-1][1].pid)  # what starting it costs, once
         identity = post(address, source)
         while (state := asset(address, identity)["state"]) != "complete":
             if state == "failed":

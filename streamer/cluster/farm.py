@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from packager.engine import Slots, Urgency
 from packager.errors import PackagingError
 from packager.facts import RunEnded, RunProgress, RunStarted, SegmentStored
 from packager.farm import Job
+from streamer.cluster.patient import insist
 from streamer.cluster.queue import BEAT_SECONDS, Queue
 from streamer.cluster.register import Register
 from streamer.cluster.runs import WITHDRAWN, Open, Runs
@@ -99,15 +101,15 @@ class ClusterFarm:
         followed = _Followed(job=job, ended=asyncio.get_running_loop().create_future())
         self._followed[job.run.id] = followed
         try:
-            await self._hand_over(followed)
+            await insist(lambda: self._hand_over(followed), seconds=math.inf)
             error = await asyncio.shield(followed.ended)  # it outlives a cancellation
         except asyncio.CancelledError:
             if not self._leaving:
                 # Whoever cancels twice waits no longer, but the Run is still taken back.
                 await asyncio.shield(asyncio.create_task(self._withdraw(followed)))
             raise
-        except (NoSuchAsset, CatalogAway) as error:
-            raise PackagingError("the Run could not be handed over", evidence=error.message) from error
+        except NoSuchAsset as error:
+            raise RunWithdrawn("the video was deleted") from error
         finally:
             del self._followed[job.run.id]
         if error is not None:
@@ -119,9 +121,8 @@ class ClusterFarm:
         if followed is None or followed.begun or followed.job.urgency <= urgency:
             return
         followed.job = replace(followed.job, urgency=urgency)  # where it is still being handed over
-        build = await self._runs.raised(run, urgency)
-        if build is not None:
-            await self._queue.promote(run, build, urgency)
+        if await self._runs.raised(run, urgency):
+            await self._queue.promote(run, followed.job.run.encoder, urgency)
         self._woken.set()
 
     async def _hand_over(self, followed: _Followed) -> None:
@@ -168,8 +169,12 @@ class ClusterFarm:
     async def _withdraw(self, followed: _Followed) -> None:
         """Take a Run back, and wait until the worker that has it has ended its ffmpeg."""
         run = followed.job.run.id
-        waited = await self._runs.withdrawn(run, queued_only=True)
-        await self._queue.abort(run)
+        try:
+            waited = await self._runs.withdrawn(run, queued_only=True)
+            await self._queue.abort(run)
+        except CatalogAway:
+            _log.warning("run %s could not be taken back: the catalog is away", run)
+            return
         if waited:
             return
         try:

@@ -13,10 +13,13 @@ from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 
+from streamer.errors import CatalogAway
+
 PATIENCE_SECONDS = 60.0
 """How long a statement is tried again while the database cannot be reached."""
 
 _PAUSE_SECONDS = 0.25
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, CatalogAway)
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ def away(error: BaseException) -> bool:
     """Say whether an error means that the database cannot be reached now, though it may be soon."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout | OSError):
+        if isinstance(cause, _AWAY):
             return True
         cause = cause.__cause__
     return False

@@ -23,6 +23,7 @@ from streamer.rows import RunState
 EVERY_SECONDS = 2.0
 TIDY_SECONDS = 60.0
 
+_SAMPLE = 20
 _LOCK = 0x72656373  # any number, the same for all
 _log = logging.getLogger(__name__)
 
@@ -90,7 +91,15 @@ class Reconciler:
                 tidied = clock()
                 await self._queue.tidy()
                 await self._register.forget()
+                await self._look_for_builds()
             await asyncio.sleep(EVERY_SECONDS)
+
+    async def _look_for_builds(self) -> None:
+        """Warn where Runs wait that no worker can execute; the first few say enough."""
+        waiting = [one.id for one in await self._runs.open() if one.state is RunState.QUEUED][:_SAMPLE]
+        builds = set((await self._runs.builds(waiting)).values())
+        if missing := builds - await self._register.builds():
+            _log.warning("Runs wait for an encoder that no worker has: %s", ", ".join(sorted(missing)))
 
     async def once(self) -> None:
         """Look once."""
@@ -116,13 +125,12 @@ class Reconciler:
         """Give a job to every open Run that has had none at two looks: one look may fall between both."""
         open_ = {one.id: one for one in await self._runs.open()}
         bare = open_.keys() - await self._queue.live(open_)
+        builds = await self._runs.builds(bare & self._bare)
         again = []
-        for run in bare & self._bare:
+        for run, build in builds.items():
             if await self._runs.lost(run):
                 _log.warning("run %s had no job; it is queued again", run)
-                again.append((run, open_[run].build, open_[run].urgency))
+                again.append((run, build, open_[run].urgency))
             self._wire.changed(run)
         await self._queue.defer(again)
-        self._bare = bare - self._bare
-        if missing := {one.build for one in open_.values()} - await self._register.builds():
-            _log.warning("Runs wait for an encoder that no worker has: %s", ", ".join(sorted(missing)))
+        self._bare = bare - builds.keys()

@@ -57,15 +57,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """A Run that has not ended, of an encoder build."""
+    """A Run that has not ended."""
 
     id: str
-    build: str
     urgency: Urgency
     state: RunState
     rungs: tuple[str, ...]
     first: int
     last: int
+
+
+_TOLD = tuple(schema.run.c[name] for name in ("id", "asset", "rungs", "first", "last", "state", "failure"))
 
 
 class Runs:
@@ -168,12 +170,11 @@ class Runs:
             await self.failed(run, why)
         return bool(changed)
 
-    async def raised(self, run: str, urgency: Urgency) -> str | None:
-        """Make a Run that has not ended more urgent; return its encoder build, None where nothing changed."""
+    async def raised(self, run: str, urgency: Urgency) -> bool:
+        """Make a Run that has not ended more urgent; False where nothing changed."""
         table = schema.run
         chosen = (table.c.id == run, table.c.state.in_(OPEN), table.c.urgency > urgency)
-        changed = await self._change(update(table).where(*chosen).values(urgency=int(urgency)), None)
-        return changed[0].body["encoder"] if changed else None
+        return bool(await self._change(update(table).where(*chosen).values(urgency=int(urgency)), None))
 
     async def look(self, runs: Collection[str]) -> tuple[dict[str, Seen], list[tuple[str, str, int, int]]]:
         """Return how far Runs are, and what is stored of them: (run, rendition, number, bytes)."""
@@ -206,15 +207,7 @@ class Runs:
         """Return the Runs that have not ended, most urgent first: all, or those of a generation."""
         table = schema.run
         asked = (
-            select(
-                table.c.id,
-                table.c.body["encoder"].as_string().label("build"),
-                table.c.urgency,
-                table.c.state,
-                table.c.rungs,
-                table.c.first,
-                table.c.last,
-            )
+            select(table.c.id, table.c.urgency, table.c.state, table.c.rungs, table.c.first, table.c.last)
             .where(table.c.state.in_(OPEN))
             .order_by(table.c.urgency, table.c.created)
         )
@@ -224,7 +217,6 @@ class Runs:
             return [
                 Open(
                     id=row.id,
-                    build=row.build,
                     urgency=Urgency(row.urgency),
                     state=RunState(row.state),
                     rungs=tuple(row.rungs),
@@ -232,8 +224,15 @@ class Runs:
                     last=row.last,
                 )
                 for row in await connection.execute(asked)
-                if row.build is not None
             ]
+
+    async def builds(self, runs: Collection[str]) -> dict[str, str]:
+        """Return the encoder builds that Runs are for; those that were never meant for workers have none."""
+        table = schema.run
+        build = table.c.body["encoder"].as_string()  # the whole body is read: not for many at a time
+        async with self._database.read() as connection:
+            found = await connection.execute(select(table.c.id, build).where(table.c.id.in_(runs)))
+            return {run: name for run, name in found if name is not None}
 
     async def _end(
         self,
@@ -256,7 +255,7 @@ class Runs:
         """Run an update of one Run, tell of it, and return the row where there was one to change."""
 
         async def work(transaction: Transaction) -> list[Row[Any]]:
-            changed = list(await transaction.execute(statement.returning(schema.run)))
+            changed = list(await transaction.execute(statement.returning(*_TOLD)))
             for row in changed:
                 if told is not None:
                     event = _event(row, told)

@@ -208,4 +208,4 @@ async def test_a_database_that_crashes_holds_everybody_up_and_loses_nothing(tmp_
             assert await rig.rows("SELECT * FROM run WHERE state <> 'done'") == []
             assert len(await rig.rows("SELECT * FROM segment")) == 5
             assert len(await rig.rows("SELECT * FROM event WHERE type = 'segment.stored'")) == 5
-            assert worker.process.returncode is None
+            assert await worker.stop() == 0

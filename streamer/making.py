@@ -189,7 +189,7 @@ class Making:
             inits=tools.inits,
             sink=self._notes.take,
         )
-        self._notes.generation = packaging.plan.generation
+        self._notes.packaging = packaging
         packaging.fill = self._fill.value
         self.made = made = Made(packaging=packaging, started=self._created)
         await self._publish(made, State.PLAYABLE)

@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 class Notes:
     """Takes facts of one asset without waiting, and writes them as `write_on` is run.
 
-    `noted` says that Runs and segments are in the ledger before they are told of here, `generation` what
-    they belong to; `warned` holds the warnings so far.
+    `noted` says that Runs and segments are in the ledger before they are told of here, `packaging` makes
+    them; `warned` holds the warnings so far.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Notes:
         worker: str,
         noted: bool = False,
     ) -> None:
-        self.generation = ""
+        self.packaging: Packaging | None = None
         self.warned = list(warned)
         self._asset = asset
         self._catalog = catalog
@@ -44,6 +44,7 @@ class Notes:
         self._channels = channels
         self._worker = worker
         self._noted = noted
+        self._urgencies: dict[str, Urgency] = {}
         self._facts: asyncio.Queue[Fact] = asyncio.Queue(_FACTS)
 
     async def warn(self, text: str) -> None:
@@ -77,6 +78,10 @@ class Notes:
             if isinstance(fact, RunEnded):
                 self._channels.hint(of_asset(self._asset), Told.RUN_PROGRESS, None, key=fact.run)
             return
+        if isinstance(fact, RunStarted) and self.packaging is not None:
+            # Asked now: when the fact is written, the Run may have ended.
+            urgencies = {one.run: one.span.urgency for one in self.packaging.running}
+            self._urgencies[fact.run] = urgencies.get(fact.run, Urgency.FILL)
         self._facts.put_nowait(fact)
 
     async def write_on(self) -> None:
@@ -129,10 +134,10 @@ class Notes:
         return NewRun(
             id=fact.run,
             asset=self._asset,
-            generation=self.generation,
+            generation=self.packaging.plan.generation if self.packaging else "",
             first=fact.first,
             last=fact.last,
             rungs=fact.renditions,
-            urgency=Urgency.FILL,
+            urgency=self._urgencies.pop(fact.run, Urgency.FILL),
             body={},
         )

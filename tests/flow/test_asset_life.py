@@ -169,19 +169,21 @@ async def test_metrics_move_while_an_asset_is_made(site, film, disk):
         return next(int(line.split()[1]) for line in text.decode().splitlines() if line.startswith(name))
 
     before = await site.get("/metrics")
-    assert value(before, "streamer_queue_depth") == 0
+    assert value(before, "streamer_segments_left") == 0
     disk.allow(0)
     asset = await multipart(site, film)
     await site.until(asset, "playable")
     await settle(lambda: disk.waiting)
     await settle(lambda: rows(site.data, "SELECT 1 FROM run WHERE state = 'running'"))
     during = await site.get("/metrics")
-    assert value(during, "streamer_queue_depth") == 1
+    assert value(during, "streamer_segments_left") > 6
+    assert value(during, 'streamer_queue_depth{urgency="fill"}') == 1
     assert value(during, 'streamer_runs{state="running"}') >= 1
     disk.allow()
     await site.until(asset, "complete")
     after = await site.get("/metrics")
     assert value(after, 'streamer_runs{state="running"}') == 0
+    assert value(after, "streamer_segments_left") == 0
     assert value(after, 'streamer_runs{state="done"}') >= 2
 
 

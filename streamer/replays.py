@@ -7,14 +7,20 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import case, delete, insert, or_, select
 
 from streamer import schema
 from streamer.database import Database, Transaction
 from streamer.errors import IdempotencyMismatch, InvalidRequest
+from streamer.gather import insert_new
 from streamer.rows import Clock, wall_clock
 
 KEPT_SECONDS = 86_400
+
+_UNDER_WAY = 0  # in place of a status: a server carries the request out
+_CLAIMED_SECONDS = 60
+_RECHECK_SECONDS = 0.1
+
 Answer = tuple[int, Any]
 """Status and JSON body."""
 
@@ -54,13 +60,49 @@ class Replays:
                 known = await self._known(key, marks)
                 if known is not None:
                     return known
-                answer = await work()
-                await self._keep(key, marks, answer)
-                return answer
+                if not self._database.shared:
+                    return await self._done(key, marks, work)
+                return await self._done_by_one(key, marks, work)
         finally:
             lock, holders = self._locks.pop(key)
             if holders > 1:
                 self._locks[key] = (lock, holders - 1)
+
+    async def _done(self, key: str, marks: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        answer = await work()
+        await self._keep(key, marks, answer)
+        return answer
+
+    async def _done_by_one(self, key: str, marks: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Do the work, unless another server does it at this moment: then wait for its answer."""
+        while not await self._claim(key, marks):
+            await asyncio.sleep(_RECHECK_SECONDS)
+            known = await self._known(key, marks)
+            if known is not None:
+                return known
+        try:
+            return await self._done(key, marks, work)
+        except BaseException:
+            table = schema.idempotency
+            chosen = (table.c.key == key, table.c.status == _UNDER_WAY)
+            await self._database.write(lambda transaction: transaction.execute(delete(table).where(*chosen)))
+            raise
+
+    async def _claim(self, key: str, marks: str) -> bool:
+        """Put a row under the key, where there is none, or where the server that has put it there is gone."""
+        table = schema.idempotency
+        now = self._clock()
+        old = now - 1000 * case((table.c.status == _UNDER_WAY, _CLAIMED_SECONDS), else_=KEPT_SECONDS)
+        row = {"key": key, "fingerprint": marks, "status": _UNDER_WAY, "body": None, "created": now}
+
+        async def work(transaction: Transaction) -> bool:
+            await transaction.execute(delete(table).where(table.c.key == key, table.c.created <= old))
+            claimed = await transaction.execute(
+                insert_new(transaction.connection, table).values(**row).returning(table.c.key)
+            )
+            return claimed.one_or_none() is not None
+
+        return await self._database.write(work)
 
     async def _known(self, key: str, marks: str) -> Answer | None:
         table = schema.idempotency
@@ -76,14 +118,15 @@ class Replays:
             return None
         if row.fingerprint != marks:
             raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
-        return row.status, row.body
+        return None if row.status == _UNDER_WAY else (row.status, row.body)
 
     async def _keep(self, key: str, marks: str, answer: Answer) -> None:
         table = schema.idempotency
         now = self._clock()
 
         async def work(transaction: Transaction) -> None:
-            await transaction.execute(delete(table).where(table.c.created <= now - KEPT_SECONDS * 1000))
+            expired = table.c.created <= now - KEPT_SECONDS * 1000
+            await transaction.execute(delete(table).where(or_(expired, table.c.key == key)))
             await transaction.execute(
                 insert(table).values(
                     key=key, fingerprint=marks, status=answer[0], body=answer[1], created=now

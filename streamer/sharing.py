@@ -26,7 +26,7 @@ def directory(config: Config) -> Iterator[None]:
             name = config.node_name
             mine = config.data / f".lock-{name}"
             held.enter_context(
-                _locked(mine, fcntl.LOCK_EX, f"another server is {name!r}; set another --node")
+                _locked(mine, fcntl.LOCK_EX, f"another server here is named {name!r}; set STREAMER_NODE")
             )
         yield
 

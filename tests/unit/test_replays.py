@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from streamer.database import Database
 from streamer.errors import IdempotencyMismatch, InvalidRequest
-from streamer.replays import KEPT_SECONDS, fingerprint
+from streamer.replays import KEPT_SECONDS, Replays, fingerprint
 
 
 class Work:
@@ -27,6 +28,28 @@ async def test_a_key_does_the_work_once_even_at_the_same_time(back):
     assert work.done == 1
     assert await back.replays.once("other", "f", work) == (201, {"n": 2})
     assert await back.replays.once(None, "f", work) == (201, {"n": 3})
+
+
+@pytest.mark.parametrize("either_url", ["postgresql"], indirect=True)
+async def test_a_key_does_the_work_once_at_all_servers(back, catalog_url):
+    database = await Database.open(catalog_url)
+    there = Replays(database, clock=back.clock)
+    work = Work()
+    replays = [back.replays, there] * 3
+    answers = await asyncio.gather(*(one.once("k", "f", work) for one in replays))
+    assert answers == [(201, {"n": 1})] * 6
+
+    async def fail():
+        raise ZeroDivisionError
+
+    for one in replays:
+        with pytest.raises(ZeroDivisionError):
+            await one.once("k2", "f", fail)
+    # A server that was killed in the middle holds a key for a minute.
+    await there._claim("k3", "f")
+    back.clock.now += 61_000
+    assert (await back.replays.once("k3", "f", work))[0] == 201
+    await database.close()
 
 
 async def test_a_key_belongs_to_one_request(back):

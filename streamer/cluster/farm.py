@@ -219,12 +219,16 @@ class ClusterFarm:
                     counted, self._slots = clock(), await self._register.slots()
             except CatalogAway:
                 _log.warning("the catalog is away: Runs are followed again when it is back")
+            except Exception:  # noqa: BLE001 - nobody would hear of any Run any more
+                _log.exception("Runs could not be followed; trying again")
+                await asyncio.sleep(_POLL_SECONDS)
 
     def _period(self) -> float:
         urgent = any(one.job.urgency is Urgency.NOW for one in self._followed.values())
         return _POLL_NOW_SECONDS if urgent else _POLL_SECONDS
 
     async def _look(self, runs: Sequence[str]) -> None:
+        runs = [run for run in runs if self._followed[run].added]  # the others have no row yet
         if not runs:
             return
         seen, segments = await self._runs.look(runs)
@@ -243,7 +247,7 @@ class ClusterFarm:
                 continue
             if run in seen:
                 self._settle(followed, state=seen[run].state, error=seen[run].error)
-            elif followed.added:
+            else:
                 followed.ended.set_result(RunWithdrawn("the video was deleted"))
 
     def _begin(self, followed: _Followed) -> None:

@@ -23,8 +23,14 @@ pytestmark = pytest.mark.browser
 HASTY = {
     "hls.js": {"maxBufferLength": 1, "maxMaxBufferLength": 1, "startLevel": 0},
     "shaka": {"streaming": {"bufferingGoal": 1.5, "rebufferingGoal": 0.5}, "abr": {"enabled": False}},
+    "dash.js": {
+        "streaming": {
+            "buffer": {"bufferTimeDefault": 1.5, "bufferTimeAtTopQuality": 1.5, "initialBufferLevel": 0.5},
+            "abr": {"autoSwitchBitrate": {"video": False}},
+        }
+    },
 }
-MANIFEST = {"hls.js": "main.m3u8", "shaka": "main.mpd"}
+MANIFEST = {"hls.js": "main.m3u8", "shaka": "main.mpd", "dash.js": "main.mpd"}
 # A busy machine calls back late, when a later picture is already in its place; never an earlier one.
 LATE = 0.2
 EXACT = 0.004
@@ -67,24 +73,33 @@ def _judge(clip: Clip, pictures: list[Presented]) -> None:
     assert exact * 2 > len(pictures)
 
 
-@pytest.mark.parametrize("name", ["vfr_b", "open_gop"])
+@pytest.mark.parametrize(
+    ("name", "copy", "engines"),
+    [
+        ("vfr_b", False, ("hls.js", "shaka")),
+        ("open_gop", False, ("hls.js", "shaka")),
+        ("irregular", True, ("hls.js", "shaka", "dash.js")),
+    ],
+)
 async def test_forced_switches_show_no_wrong_picture(
+    *,
     browser: Browser,
     clips: Library,
     tmp_path: Path,
     spawn: Callable[..., Awaitable[Child]],
     name: str,
+    copy: bool,
+    engines: tuple[Engine, ...],
 ) -> None:
+    """Also between the source itself and what is encoded of it."""
     source = clips.path(name)
-    packing = await spawn(
-        sys.executable, "-m", "streamer", "package", source, tmp_path, "--json", "--preset", "ultrafast"
-    )
+    command = (sys.executable, "-m", "streamer", "package", source, tmp_path, "--json")
+    packing = await spawn(*command, "--preset", "ultrafast", env={"STREAMER_ENCODE_COPY": str(copy)})
     assert await packing.wait() == 0, packing.output
     borders = _borders(tmp_path)
     assert len(borders) >= 4
-    engines: tuple[Engine, ...] = ("hls.js", "shaka")
-    both = await asyncio.gather(*(_switch(browser, tmp_path, engine, borders) for engine in engines))
-    for engine, watched in zip(engines, both, strict=True):
+    seen = await asyncio.gather(*(_switch(browser, tmp_path, engine, borders) for engine in engines))
+    for engine, watched in zip(engines, seen, strict=True):
         assert (watched.fatal, watched.backward()) == ((), []), engine
         numbers = [picture.number for picture in watched.frames]
         assert numbers == sorted(numbers)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import case, delete, insert, or_, select
+from sqlalchemy import and_, delete, insert, or_, select
 
 from streamer import schema
 from streamer.database import Database, Transaction
@@ -92,11 +92,12 @@ class Replays:
         """Put a row under the key, where there is none, or where the server that has put it there is gone."""
         table = schema.idempotency
         now = self._clock()
-        old = now - 1000 * case((table.c.status == _UNDER_WAY, _CLAIMED_SECONDS), else_=KEPT_SECONDS)
+        gone = and_(table.c.status == _UNDER_WAY, table.c.created <= now - _CLAIMED_SECONDS * 1000)
+        old = or_(gone, table.c.created <= now - KEPT_SECONDS * 1000)
         row = {"key": key, "fingerprint": marks, "status": _UNDER_WAY, "body": None, "created": now}
 
         async def work(transaction: Transaction) -> bool:
-            await transaction.execute(delete(table).where(table.c.key == key, table.c.created <= old))
+            await transaction.execute(delete(table).where(table.c.key == key, old))
             claimed = await transaction.execute(
                 insert_new(transaction.connection, table).values(**row).returning(table.c.key)
             )

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import numpy as np
 
 from packager import ladder
 from packager.errors import PackagingError
+from packager.following import Followed, Following
 from packager.foresight import MEDIA_BYTES, Foreseen
-from packager.index import Index
 from packager.model import Grid, Source
 from packager.package import identity
 from packager.packaging import Packaging
 from packager.plan import Plan, from_json
 from packager.probe import Probed, probe
-from packager.tables import Tables
+from streamer.known import Known
 from streamer.notes import Notes
 from streamer.tools import Tools
+from streamer.trail import Trail
 from streamer.uploads.arriving import Arriving
 
 _PROBES = 6
@@ -32,16 +33,6 @@ class Mistaken(PackagingError):
     """Now that it is whole, the source is not what its beginning let expect."""
 
     code = "mistaken"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What an asset is made from. `arriving` drives the packaging until all bytes are there and looked at."""
-
-    plan: Plan
-    index: Index | None
-    tables: Tables
-    arriving: Callable[[Packaging], Awaitable[None]] | None = None
 
 
 class Planning:
@@ -86,6 +77,41 @@ class Planning:
                 return await self._freeze(probed, known_as=self._original.upload)
         return None
 
+    async def followed(
+        self, foreseen: Foreseen, *, frozen: Plan | None, stack: AsyncExitStack
+    ) -> Known | None:
+        """Return what a source without a table is as soon as it has a segment; None where it never has.
+
+        `stack` ends the following, `frozen` is the plan of an earlier life.
+        """
+        if not foreseen.follow:
+            return None
+        into = self._tools.indexes.tables_file(self._asset)
+        await asyncio.to_thread(into.unlink, missing_ok=True)  # who has it mapped keeps what it was
+        following = Following(self._tools.spawner, self._original, into=into, size=self._original.size)
+        try:
+            trail = Trail(
+                await stack.enter_async_context(following),
+                self._original,
+                plan=lambda seen, keyed: self._encoded(seen, keyed=keyed),
+                frozen=frozen,
+                whole=self._whole,
+            )
+            return await trail.begin()
+        except PackagingError as error:
+            _log.info("asset %s cannot be followed: %s", self._asset, error.message)
+            return None
+
+    async def frozen(self) -> Plan | None:
+        """Return the plan of an earlier life that has not come to its end."""
+        plan = await self._stored()
+        return plan if plan is not None and not plan.ended else None
+
+    async def keep(self, packaging: Packaging) -> None:
+        """Keep what was found out about a followed source, for the next life."""
+        if packaging.index is not None:
+            await self._tools.indexes.keep(self._asset, packaging.index)
+
     async def looked_at(self) -> Known:
         """Return what the source is once it is whole, and a plan for it."""
         await self._whole.wait()
@@ -93,9 +119,11 @@ class Planning:
         probed = await self._probe()
         return await self._freeze(probed, known_as=await asyncio.to_thread(identity, self._original.path))
 
-    async def on_the_frame_grid(self, known: Known) -> Known:
-        """Return it with a plan that does not rely on the frame times of the index."""
+    async def on_the_frame_grid(self, known: Known) -> Known | None:
+        """Return it with a plan that does not rely on the source's frame times; None: only once whole."""
         await self._notes.warn("the frames are not what the file's index says: they are made at a fixed rate")
+        if known.trail is not None:
+            return await known.trail.begin(keyed=False)
         plan = self._plan(known.plan.source, known, known_as=known.plan.identity, keyed=False)
         return self._driven(replace(known, plan=plan))
 
@@ -130,7 +158,18 @@ class Planning:
             tables=seen.tables,
         )
 
-    async def _kept(self) -> Known | None:
+    def _encoded(self, seen: Followed, *, keyed: bool) -> Plan:
+        # Nothing of it is copied: whether it complies to the end is not known.
+        return ladder.plan(
+            seen.source,
+            seen.index,
+            identity=f"{self._original.upload} followed",
+            encoder=self._tools.encoder,
+            effort=self._tools.effort,
+            allow_keyframe_grid=keyed,
+        )
+
+    async def _stored(self) -> Plan | None:
         asset = await self._tools.catalog.get(self._asset)
         if asset.generation is None or self._salt:
             return None
@@ -141,7 +180,11 @@ class Planning:
         if generation is None:
             return None
         plan = from_json(json.dumps(generation.plan))
-        if plan.encoder != self._tools.encoder or not plan.ended:
+        return plan if plan.encoder == self._tools.encoder else None
+
+    async def _kept(self) -> Known | None:
+        plan = await self._stored()
+        if plan is None or not plan.ended:
             return None
         index = await self._tools.indexes.index(self._asset)
         tables = await self._tools.indexes.tables(self._asset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import io
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -160,6 +161,31 @@ async def test_a_table_in_front_shows_everything_and_the_end_is_waited_for(site,
         assert await site.get(paths[-1]) == ends[name]
 
 
+@pytest.mark.parametrize("name", ["film.mkv", "film.ts", "fragmented.mp4"])
+async def test_what_says_nothing_of_its_end_grows_and_ends_under_the_same_addresses(site, sources, name):
+    body = await sources(name)
+    tap = Tap(body)
+    upload, asset = await site.create(len(body))
+    await tap.let(len(body) // 2)
+    async with sending(site, upload, tap.flow()) as sent:
+        await playable(site, asset)
+        before = await site.urls(asset)
+        listed = m3u8.loads((await site.manifests(asset))["144p.m3u8"].decode())
+        assert (listed.playlist_type, listed.is_endlist) == ("event", False)
+        firsts = {name: await site.get(paths[0]) for name, paths in before.items()}
+        beyond = before["144p"][0].replace("/0.m4s", f"/{len(before['144p'])}.m4s")
+        assert (await site.ask("GET", beyond))[0] in {200, 404}
+        await tap.let(len(body))
+        assert await sent == 204
+    await verified(site, asset)
+    after = await site.urls(asset)
+    listed = m3u8.loads((await site.manifests(asset))["144p.m3u8"].decode())
+    assert listed.is_endlist
+    for rendition, paths in before.items():
+        assert after[rendition][: len(paths)] == paths
+        assert await site.get(paths[0]) == firsts[rendition]
+
+
 async def test_the_end_first_shows_everything_at_once(site, sources):
     body = await sources("tail.mp4")
     at = moov_of(body)
@@ -214,7 +240,7 @@ async def test_an_upload_that_breaks_off_goes_on_and_a_server_too(data_dir, sour
         _, headers, _ = await site.ask("HEAD", upload, headers={"Tus-Resumable": "1.0.0"})
         offset = int(headers["Upload-Offset"])
         assert 0 < offset <= half
-        assert await site.patch(upload, offset, body[offset:]) == 204
+        assert await site.patch(upload, offset, io.BytesIO(body[offset:])) == 204
         assert await late
         await verified(site, asset)
         assert await site.urls(asset) == urls

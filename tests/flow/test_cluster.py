@@ -191,6 +191,7 @@ async def test_what_a_lost_server_has_begun_goes_on_and_is_taken_up(rig):
     assert await rig.rows(ENDED, job.run.id)
 
 
+@pytest.mark.soak  # by default test_cluster_crash crashes one
 async def test_a_database_that_crashes_holds_everybody_up_and_loses_nothing(tmp_path, clips, spawn):
     with running_postgres() as server:
         async with rigged(server.create(), tmp_path, clips.make(FILM), spawn) as rig:

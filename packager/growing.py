@@ -94,18 +94,29 @@ def _shown_borders(
     else:
         if index.keyframes[:1] != index.times[:1]:
             return None
-        marks = [0, *(int(mark) - picture.origin for mark in index.keyframes[1:])]
-        found = (
-            timeline.keyframe_borders(
-                marks, end=round(end / picture.time_base) - picture.origin, timescale=plan.timescale
-            )
-            if ended
-            else timeline.settled_borders(marks, known=known - picture.origin, timescale=plan.timescale)
+        found = _keyed(
+            plan, picture, index, known=known, end=round(end / picture.time_base) if ended else None
         )
         if found is None:
             return None
         shown = found
     return picture, shown if ended else _heard(plan, source, shown)
+
+
+def _keyed(
+    plan: Plan, picture: Picture, index: Index, *, known: int, end: int | None
+) -> tuple[int, ...] | None:
+    """Return the borders on keyframes, up to the `end` where it is known; None where the grid cannot hold."""
+    marks = index.keyframes[1:] - picture.origin
+    if end is not None:
+        return timeline.keyframe_borders(
+            [0, *marks.tolist()], end=end - picture.origin, timescale=plan.timescale
+        )
+    # Only from the last border on: a plan that grows for hours is looked at as a whole in the end.
+    last = plan.shown[-1] if plan.shown else 0
+    behind = [last, *marks[marks.searchsorted(last, side="right") :].tolist()]
+    found = timeline.settled_borders(behind, known=known - picture.origin, timescale=plan.timescale)
+    return None if found is None else (*plan.shown[:-1], *found)
 
 
 def _known(codec: str, index: Index) -> int:

@@ -43,6 +43,7 @@ _BLOCK = 1 << 16
 _HEAD = 4096
 _TRANSPORT_HEAD = 32 << 10
 _EVERY = 0.1
+_EVERY_FRAME = 4e-6
 _YOUNG = Fraction(12)
 """Seconds of media after which a track that has not shown itself is left out, and rates are settled."""
 
@@ -178,7 +179,6 @@ class _Tracking:
                 raise OverLimit("The file has more packets than a video may have.")
             if time.monotonic() >= self._due:
                 self._report()
-                self._due = time.monotonic() + _EVERY
 
     def _reach(self) -> Fraction:
         """Return how many seconds of media have come."""
@@ -188,7 +188,7 @@ class _Tracking:
 
     def _idle(self) -> None:
         """Tell what is left before a wait. FFmpeg is in the middle of a read: do not ask it anything."""
-        if self._described is not None:
+        if self._described is not None and time.monotonic() >= self._due - self._pause * 3 / 4:
             self._tell(self._described.source, ended=False)
 
     def _report(self, *, ended: bool = False) -> None:
@@ -203,7 +203,13 @@ class _Tracking:
             self._young = self._reach() < _YOUNG
         self._tell(self._described.source, ended=ended)
 
+    @property
+    def _pause(self) -> float:
+        """Return how many seconds apart reports are: whoever reads one looks at all frames again."""
+        return max(_EVERY, len(self._seen.frames.pts) * _EVERY_FRAME)
+
     def _tell(self, source: Source, *, ended: bool) -> None:
+        self._due = time.monotonic() + self._pause
         frames = self._seen.frames
         rows = np.empty(len(frames.pts) - self._told, VIDEO)
         rows["pts"] = frames.pts[self._told :]

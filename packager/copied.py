@@ -43,8 +43,8 @@ class Copied:
     """One such rendition. It holds no rows: it reads the file of the tables when asked.
 
     Segment n has the samples `cuts[n]` to `cuts[n + 1]` of the table. `borders` are ticks from the asset's
-    start, which is at `origin` on the table's time line. `sizes` are bytes of each segment, `reaches` how many
-    bytes of the source it and all before it need.
+    start, which is at `origin` on the table's time line. `sizes` are bytes of each segment, `reaches` how
+    many bytes of the source it and all before it need.
     """
 
     generation: str

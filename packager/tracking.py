@@ -58,7 +58,7 @@ class Arriving:
     def __init__(self) -> None:
         self.taken = 0
         self.see: Callable[[int, bytes], None] = lambda _at, _block: None
-        self.idle: Callable[[], None] = lambda: None
+        self.idle: Callable[[], float] = lambda: 0
         self._ahead = b""
 
     def peek(self, size: int) -> bytes:
@@ -72,8 +72,9 @@ class Arriving:
         if self._ahead:
             block, self._ahead = self._ahead[:size], self._ahead[size:]
         else:
-            if not select.select([0], [], [], 0)[0]:
-                self.idle()
+            pause = 0.0
+            while not select.select([0], [], [], pause)[0] and (pause := self.idle()):
+                pass
             block = os.read(0, min(size, _BLOCK))
         self.see(self.taken, block)
         self.taken += len(block)
@@ -104,7 +105,7 @@ class _Tracking:
         self._tracks: tuple[Track, ...] = ()
         self._described: Found | None = None
         self._young = True
-        self._told = 0
+        self._told = self._told_packets = 0
         self._due = 0.0
         self._packets = 0
 
@@ -186,10 +187,17 @@ class _Tracking:
         lengths = ((reach.end - (reach.start or 0)) * reach.time_base for reach in reaches)
         return max(lengths, default=Fraction(0))
 
-    def _idle(self) -> None:
-        """Tell what is left before a wait. FFmpeg is in the middle of a read: do not ask it anything."""
-        if self._described is not None and time.monotonic() >= self._due - self._pause * 3 / 4:
+    def _idle(self) -> float:
+        """Tell what is left before a wait; return after how many seconds to ask again, 0 for never.
+
+        FFmpeg is in the middle of a read: do not ask it anything.
+        """
+        if self._described is None or self._packets == self._told_packets:
+            return 0
+        early = self._due - self._pause * 3 / 4 - time.monotonic()
+        if early <= 0:
             self._tell(self._described.source, ended=False)
+        return max(0, early)
 
     def _report(self, *, ended: bool = False) -> None:
         """Tell what has come since the last report, once every track has shown what it is."""
@@ -215,7 +223,7 @@ class _Tracking:
         rows["pts"] = frames.pts[self._told :]
         rows["flags"] = np.array(frames.key[self._told :], bool) * CLEAN
         rows["flags"] += (np.array(frames.hidden[self._told :], bool) * HIDDEN).astype("u1")
-        self._told = len(frames.pts)
+        self._told, self._told_packets = len(frames.pts), self._packets
         said: dict[str, Any] = {
             "source": json.loads(SOURCE.dump_json(source if ended else self._arrived(source))),
             "rows": len(rows),

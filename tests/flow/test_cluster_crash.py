@@ -47,6 +47,7 @@ class Fleet:
             "STREAMER_FARM": "workers",
             "STREAMER_ENCODE_SLOTS": "1",
             "STREAMER_ENCODE_PRESET": "medium",
+            "STREAMER_ENCODE_COPY": "false",
             "STREAMER_DISK_RESERVE_BYTES": "0",
         }
 

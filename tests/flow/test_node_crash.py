@@ -38,6 +38,7 @@ async def start(spawn):
                 "STREAMER_NODE": node,
                 "STREAMER_ENCODE_SLOTS": "1",
                 "STREAMER_ENCODE_PRESET": "fast",
+                "STREAMER_ENCODE_COPY": "false",
                 "STREAMER_DISK_RESERVE_BYTES": "0",
             }
             child = await spawn(*SERVE, data, env=env, cwd=HERE)

@@ -58,6 +58,7 @@ async def start(spawn, program) -> AsyncIterator[Callable]:
             env = {
                 "STREAMER_ENCODE_SLOTS": "1",
                 "STREAMER_ENCODE_PRESET": "medium",
+                "STREAMER_ENCODE_COPY": "false",
                 "STREAMER_FFMPEG": str(program),
                 "STREAMER_DISK_RESERVE_BYTES": "0",
             }

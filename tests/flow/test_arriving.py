@@ -161,7 +161,9 @@ async def test_a_table_in_front_shows_everything_and_the_end_is_waited_for(site,
         assert await site.get(paths[-1]) == ends[name]
 
 
-@pytest.mark.parametrize("name", ["film.mkv", "film.ts", "fragmented.mp4"])
+@pytest.mark.parametrize(
+    "name", ["film.mkv", "film.ts", pytest.param("fragmented.mp4", marks=pytest.mark.soak)]
+)
 async def test_what_says_nothing_of_its_end_grows_and_ends_under_the_same_addresses(site, sources, name):
     body = await sources(name)
     tap = Tap(body)

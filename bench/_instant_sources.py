@@ -36,15 +36,26 @@ def _minute(path: Path, *, gop: int = 48, size: str = "640x360", options: tuple[
 
 
 def looped(minutes: int) -> Callable[[Path], None]:
-    """Return what makes so many minutes of cheap pictures and sound."""
+    """Return what makes so many minutes of cheap pictures and sound, without a hole at the joints."""
 
     def make(path: Path) -> None:
-        minute = path.with_name("minute.mp4")
-        if not minute.exists():
+        minute, sound = path.with_name("minute.mp4"), path.with_name("minute.aac")
+        if not sound.exists():
             _minute(minute)
-        _ffmpeg("-stream_loop", minutes - 1, "-i", minute, "-c", "copy", path)
+            _ffmpeg("-i", minute, "-vn", "-c", "copy", sound)
+        long = path.with_suffix(".aac")
+        long.write_bytes(sound.read_bytes() * minutes)
+        picture = ["-stream_loop", minutes - 1, "-i", minute, "-i", long, "-map", "0:v", "-map", "1:a"]
+        _ffmpeg(*picture, "-c", "copy", "-shortest", path)
+        long.unlink()
 
     return make
+
+
+def _half(path: Path) -> None:
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30", *_SOUND, "-t", 30]
+    x264 = ["-c:v", "libx264", "-preset", "veryfast", "-b:v", "2M", "-maxrate", "2.5M", "-bufsize", "2.5M"]
+    _ffmpeg(*picture, *x264, "-g", 60, "-sc_threshold", 0, "-pix_fmt", "yuv420p", *_AAC, path)
 
 
 def _ts(path: Path) -> None:
@@ -72,18 +83,19 @@ def _rotated(path: Path) -> None:
 
 _LONG = {"10 min": looped(10), "1 h": looped(60), "4 h": looped(240)}
 _ODD: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "30 s": (".mp4", _half),
     "TS": (".ts", _ts),
     "VFR": (".mp4", _vfr),
     "HDR10": (".mp4", _hdr),
     "10 s GOP": (".mp4", lambda path: _minute(path, gop=240)),
     "rotated": (".mp4", _rotated),
 }
-_COMPLY = {"VFR"}
+_COMPLY = {"30 s", "VFR"}
 
 
 def sources(folder: Path) -> list[Source]:
     """Make what is missing in the folder and return all, the longest last; indexes are at the files' ends."""
-    found = [Source(name="30 s", path=SAMPLE, complies=True)]
+    found = [Source(name="film, 30 s", path=SAMPLE, complies=False)]
     for name, (suffix, make) in _ODD.items():
         path = folder / f"{name.replace(' ', '-')}{suffix}"
         if not path.exists():

@@ -79,7 +79,7 @@ async def first_picture(page: Page) -> float:
 
 async def open_page(browser: Browser, site: Site, asset: str) -> Page:
     page = await (await browser.new_context()).new_page()
-    await page.goto(f"{site.base}/watch/{asset}")
+    await page.goto(f"{site.base}/watch/{asset}", wait_until="networkidle")
     return page
 
 

@@ -232,7 +232,7 @@ async def test_header_claims_a_hundred_years(spawner, clips: Library, tmp_path):
     place = whole.index(b"\x44\x89\x88") + 3
     path = tmp_path / "x.mkv"
     path.write_bytes(whole[:place] + struct.pack(">d", 136 * 365 * 86400e3) + whole[place + 8 :])
-    source, _ = await verdict(spawner, path)
+    source = (await verdict(spawner, path)).source
     assert source.duration < 11
     assert any("media end" in warning for warning in source.warnings)
 
@@ -243,7 +243,7 @@ async def test_sample_count_bomb(spawner, clips: Library, tmp_path):
     whole[place + 8 : place + 16] = struct.pack(">II", 1, 0xFFFFFFFF)
     path = tmp_path / "x.mp4"
     path.write_bytes(whole)
-    source, _ = await verdict(spawner, path)
+    source = (await verdict(spawner, path)).source
     assert source.video is None
     assert len(source.audio) == 1
 
@@ -269,7 +269,8 @@ async def test_video_that_does_not_decode_leaves_the_sound(spawner, clips: Libra
     whole[place + 12 : place + 40] = bytes(28)
     path = tmp_path / "x.mp4"
     path.write_bytes(whole)
-    source, index = await verdict(spawner, path)
+    probed = await verdict(spawner, path)
+    source, index = probed.source, probed.index
     assert (source.video, index) == (None, None)
     assert len(source.audio) == 1
     assert any("cannot be decoded" in warning for warning in source.warnings)

@@ -124,9 +124,8 @@ async def test_each_player_shows_every_frame(made, player, manifest):
         played = await player(f"{base}/{manifest}")
     assert played.status == 0, played.log
     frames = made.frames(made.presentation.video[0].name)
-    # mpv only estimates its place from the rate.
-    # mpv only estimates which frame it is at
-    assert abs(played.frames - frames) <= (player is clients.mpv), played.log
+    # mpv only estimates which frame it is at, by times that FFmpeg moves where offsets are negative
+    assert abs(played.frames - frames) <= (3 if player is clients.mpv else 0), played.log
 
 
 async def test_the_folder_plays_from_the_disk(made):

@@ -55,10 +55,16 @@ async def spawner():
         yield made
 
 
-async def packaged(path, folder, spawner):
+async def packaged(path, folder, spawner, *, copy=True):
     store = DiskStore(folder)
     presentation = await package(
-        path, store, spawner=spawner, slots=2, sink=lambda _: None, started=0, effort=EFFORT
+        path,
+        store,
+        spawner=spawner,
+        slots=2,
+        sink=lambda _: None,
+        started=0,
+        effort=replace(EFFORT, copy=copy),
     )
     return store, presentation
 
@@ -102,7 +108,8 @@ async def test_beeps_fall_on_flashes(name, clips, spawner, tmp_path):
 @pytest.mark.parametrize("name", ["fps25", "edit_cut", "mpegts"])
 async def test_a_player_shows_the_flash_with_the_beep(name, manifest, clips, spawner, tmp_path):
     clip = KINDS[name]
-    await packaged(clips.path(name), tmp_path, spawner)
+    # Copied pictures may have B-frames, whose negative offsets FFmpeg's reader turns into a constant delay.
+    await packaged(clips.path(name), tmp_path, spawner, copy=False)
     sync = decoded(tmp_path, manifest, clip)
     assert faults(clip, sync) == []
     assert len(sync.offsets) > 3
@@ -151,7 +158,7 @@ def channels(init: bytes) -> int:
 @pytest.mark.parametrize("name", MANY)
 async def test_every_track_is_whole_at_its_rate_with_its_channels(name, clips, spawner, tmp_path):
     clip = MANY[name]
-    store, presentation = await packaged(clips.make(clip), tmp_path, spawner)
+    store, presentation = await packaged(clips.make(clip), tmp_path, spawner, copy=False)
     found = []
     for rendition in presentation.audio:
         init, segments = await stored(store, rendition)

@@ -17,8 +17,8 @@ from packager.store import Store
 NOW_SLOTS = 2
 """Places kept for what a viewer waits for: pictures and sound of one seek at once, on two cores or more."""
 
-SOON_SLOTS = 1
-"""Places kept for what a viewer will want next, so that no asset's beginning waits for a background Run."""
+SOON_SLOTS = 2
+"""Places kept for what a viewer will want next, such as an asset's beginning in pictures and sound."""
 
 NICE = {Urgency.NOW: 0, Urgency.SOON: 5, Urgency.FILL: 10}
 """The niceness of an encoder: a reserved place over-commits the processor, so the others have to give way."""

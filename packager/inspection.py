@@ -78,6 +78,10 @@ def main(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
     outputs[0].write(json.dumps(verdict).encode())
 
 
+def nothing(arguments: Sequence[str], outputs: Sequence[BinaryIO]) -> None:
+    """Do nothing: to have this file and PyAV loaded where children are forked from."""
+
+
 def refusal(error: Refused) -> dict[str, Any]:
     """Return a refusal as JSON values."""
     return {"refused": error.code, "message": error.message, "evidence": error.evidence}

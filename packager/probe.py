@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import os
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -47,6 +47,14 @@ _REFUSALS = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, errors.Refused)
 }
+
+
+async def prepare(spawner: Spawner) -> None:
+    """Have loaded what a probe needs: the first one after a start would wait most of a second for it."""
+    command = Command(function="packager.inspection:nothing", argv=(), limits=LIMITS)
+    with suppress(ChildFailed):  # the first probe will say so
+        async with await spawner.start(command) as child:
+            await child.wait()
 
 
 async def probe(

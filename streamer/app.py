@@ -18,6 +18,7 @@ from packager.foreman import Foreman
 from packager.inits import Inits
 from packager.ladder import Effort
 from packager.package import encoder_build
+from packager.probe import prepare
 from packager.process import Spawner
 from packager.store import DiskStore, Scoped
 from streamer import __version__, sharing
@@ -176,6 +177,7 @@ async def _tools(
     store = DiskStore(config.data / "media", executor=disk, sync=sync)
     await store.sweep()
     spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
+    stack.push_async_callback(_cancel, asyncio.create_task(prepare(spawner), name="prepare to probe"))
     build = await encoder_build(spawner)
     own = await stack.enter_async_context(
         hands(

@@ -205,10 +205,10 @@ class Life(RuleBasedStateMachine):
 
     @property
     def free(self):
-        busy = [one.span.urgency for one in self.world.running]
-        return Slots(
-            now=max(0, 2 - busy.count(0)), soon=max(0, 1 - busy.count(1)), fill=max(0, 2 - busy.count(2))
-        )
+        now, soon, fill = ([one.span.urgency for one in self.world.running].count(u) for u in Urgency)
+        soon += max(0, now - 2)  # what found no place of its own is in one of the next kind
+        fill += max(0, soon - 1)
+        return Slots(now=max(0, 2 - now), soon=max(0, 1 - soon), fill=max(0, 2 - fill))
 
     def change(self, **fields):
         self.world = replace(self.world, **fields)

@@ -133,7 +133,12 @@ class _Plan:
             self._hand_over(self._single(group, want, length, Urgency.SOON))
 
     def fill(self) -> None:
-        """Make the rest, sound before pictures, as far as there are places."""
+        """Make the rest, sound before pictures, as far as there are places.
+
+        Not before the beginning is there: the processor belongs to those who wait for the first picture.
+        """
+        if any(group.ready for group in _lacking(self._world)):
+            return
         front = [0, *self._world.fronts.values()][-1]
         for group in sorted(self._world.groups, key=lambda group: not group.sound):
             for span in self._gaps(group, front):
@@ -242,12 +247,17 @@ def _rank(name: str, groups: Sequence[Group]) -> int:
 
 def _coming(world: World) -> Iterator[Want]:
     """Return what will be asked for next: the beginning, and what follows where somebody watches."""
-    if world.fresh:
-        for group in sorted(world.groups, key=lambda group: not group.sound):
-            if group.first and not world.done.get(group.lowest):
-                yield Want(rendition=group.lowest, number=0)
+    for group in sorted(_lacking(world), key=lambda group: not group.sound):
+        yield Want(rendition=group.lowest, number=0)
     ornaments = {group.ornament for group in world.groups}
     for name in sorted(world.fronts, key=lambda name: _rank(name, world.groups)):
         for number in range(world.fronts[name] + 1, world.fronts[name] + 1 + AHEAD):
             if name not in ornaments:
                 yield Want(rendition=name, number=number)
+
+
+def _lacking(world: World) -> Iterator[Group]:
+    """Return the groups of which an asset that has nothing yet needs a first segment."""
+    for group in world.groups if world.fresh else ():
+        if group.first and not world.done.get(group.lowest):
+            yield group

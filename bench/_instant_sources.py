@@ -128,3 +128,15 @@ def growing(folder: Path) -> dict[str, Path]:
             _ffmpeg("-i", base, "-c", "copy", *options, path)
         made[name] = path
     return made
+
+
+def ten_minutes(folder: Path) -> Path:
+    """Return ten minutes of 720p that are work to encode."""
+    path = folder / "ten-minutes.mp4"
+    if not path.exists():
+        picture = growing(folder)["MP4, index last"]
+        _ffmpeg("-stream_loop", 9, "-i", picture, "-map", "0:v", "-c", "copy", path.with_suffix(".v.mp4"))
+        sound = ["-f", "lavfi", "-i", "sine=330:r=48000:d=600", "-map", "0:v", "-map", "1:a", "-c:v", "copy"]
+        _ffmpeg("-i", path.with_suffix(".v.mp4"), *sound, *_AAC, "-shortest", path)
+        path.with_suffix(".v.mp4").unlink()
+    return path

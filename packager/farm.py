@@ -20,7 +20,7 @@ NOW_SLOTS = 2
 SOON_SLOTS = 2
 """Places kept for what a viewer will want next, such as an asset's beginning in pictures and sound."""
 
-NICE = {Urgency.NOW: 0, Urgency.SOON: 1, Urgency.FILL: 10}
+NICE = {Urgency.NOW: 0, Urgency.SOON: 8, Urgency.FILL: 12}
 """The niceness of an encoder: a reserved place over-commits the processor, so the others have to give way."""
 
 

@@ -106,9 +106,17 @@ def test_who_waits_goes_first_sound_before_pictures_and_low_before_high(world, f
 def test_nothing_is_made_that_nobody_watches_where_that_is_the_rule(world):
     spans = decide(replace(world, fill=False, fresh=False), PLENTY).start
     asked = [*world.wants, *(want(name, number) for name, number in world.fronts.items())]
+    asked += [want("audio-0", one.number) for one in world.wants]  # the sound of what is waited for
     near = {(one.rendition, one.number + ahead) for one in asked for ahead in range(3 * AHEAD + 1)}
     assert all((one.rendition, one.number) in near for span in spans for one in span.wants())
     assert decide(World(groups=GROUPS, fresh=False, fill=False), PLENTY).start == ()
+
+
+def test_the_sound_of_awaited_pictures_is_made_beside_them():
+    world = World(groups=GROUPS, wants=[want("360p", 7)], fronts={"360p": 7}, fresh=False)
+    first, second, *_ = decide(world, PLENTY, Urgency.SOON).start
+    assert (first.names, first.first, first.urgency) == (("360p",), 7, Urgency.NOW)
+    assert (second.names, second.first, second.urgency) == (("audio-0",), 7, Urgency.SOON)
 
 
 def test_an_asset_begins_with_its_default_sound_and_its_lowest_rung():

@@ -92,6 +92,7 @@ class Foreman:
     def add(self, packaging: Packaging) -> None:
         """Take a packaging on, until it is removed."""
         packaging.asked = partial(self._touch, packaging)
+        packaging.received()  # the last bytes may have come since it was made, and then nothing tells of them
         self._following[packaging] = (
             None
             if packaging.original.whole
@@ -199,8 +200,7 @@ def _failure(error: BaseException | None, running: Running) -> PackagingError | 
 async def _follow(packaging: Packaging) -> None:
     """Tell a packaging as more of its source comes in."""
     original = packaging.original
-    seen = original.received
-    packaging.received()
+    seen = -1
     while not original.whole:
         await original.grown(seen)
         seen = original.received

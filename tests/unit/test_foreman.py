@@ -57,7 +57,16 @@ class Keeping:
         ended.set_result(None)
 
 
-def film(asset: str = "a", *, seconds: int = 200) -> Packaging:
+class Coming(WholeFile):
+    """A source of which nothing has come, until the test says that it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.whole = False
+        self.received = 0
+
+
+def film(asset: str = "a", *, seconds: int = 200, original: WholeFile | None = None) -> Packaging:
     track = AudioTrack(
         index=0,
         codec="aac",
@@ -72,7 +81,7 @@ def film(asset: str = "a", *, seconds: int = 200) -> Packaging:
     )
     plan = ladder.plan(source, None, identity="x", encoder="e")
     inits = {rung.name: Init(body=b"", digest="", codecs="") for rung in plan.audio}
-    original = WholeFile(Path(__file__))
+    original = original or WholeFile(Path(__file__))
     return Packaging(
         plan, None, inits=inits, original=original, store=MemoryStore(), sink=lambda _: None, asset=asset
     )
@@ -96,6 +105,15 @@ async def turns(count: int = 5) -> None:
 
 def urgencies(farm) -> list[Urgency]:
     return [job.urgency for job, _ in farm.jobs.values()]
+
+
+async def test_what_became_whole_before_it_was_taken_on_is_made(farm, foreman):
+    coming = Coming(Path(__file__))
+    one = film(original=coming)
+    coming.whole = True
+    foreman.add(one)
+    await turns()
+    assert urgencies(farm) == [Urgency.SOON]
 
 
 async def test_everybodys_beginning_goes_before_anybodys_rest(farm, foreman):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from fractions import Fraction
 
 from packager.errors import PackagingError
@@ -240,16 +240,10 @@ class Making:
             full = self._fill is Fill.FULL
             self._refilled.clear()
             ending = finish(made, spawner=self._tools.spawner) if full else self._left_alone(made.packaging)
-            tasks = (asyncio.ensure_future(ending), asyncio.create_task(self._refilled.wait()))
-            try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                if tasks[0].done():
-                    await tasks[0]
+            async with _raced(ending, self._refilled.wait()) as (ended, _):
+                if ended.done():
+                    await ended
                     return full
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _left_alone(self, packaging: Packaging) -> None:
         """Wait until nobody has asked for a missing segment for a while. Raise what ended the packaging."""
@@ -289,12 +283,19 @@ class Making:
 
 async def _first(arriving: Awaitable[object], ended: Awaitable[None]) -> None:
     """Wait for the first of two; raise what ended the second one before."""
-    tasks = (asyncio.ensure_future(arriving), asyncio.ensure_future(ended))
+    async with _raced(arriving, ended) as (arrived, end):
+        if end.done():
+            await end
+        await arrived
+
+
+@asynccontextmanager
+async def _raced(*awaitables: Awaitable[object]) -> AsyncIterator[tuple[asyncio.Future[object], ...]]:
+    """Give the tasks of all once one of them is done; what is left on leaving is cancelled."""
+    tasks = tuple(asyncio.ensure_future(one) for one in awaitables)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if tasks[1].done():
-            await tasks[1]
-        await tasks[0]
+        yield tasks
     finally:
         for task in tasks:
             task.cancel()

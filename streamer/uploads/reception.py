@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -59,19 +59,8 @@ class Reception:
         if length is not None and length > self.settings.max_size:
             raise TooLarge(f"An upload may have {self.settings.max_size} bytes at most.")
         await self._admit(length or 0)
-        now = self.clock()
-        upload = await self.inbox.create(
-            Upload(
-                id=secrets.token_hex(16),
-                length=length,
-                created=now,
-                expires=now + self.settings.expiry_seconds * 1000,
-                metadata=metadata,
-                partial=partial,
-                parts=parts,
-                resumable=resumable,
-            )
-        )
+        fresh = self._fresh(length=length, metadata=metadata)
+        upload = await self.inbox.create(replace(fresh, partial=partial, parts=parts, resumable=resumable))
         if partial:
             return upload
         # The upload exists first: should this process end here, `recover` finds it without an asset, asks for
@@ -88,18 +77,18 @@ class Reception:
         host = next((one for one in await self.inbox.all() if asset and one.asset == asset), None)
         if host is None or self.expired(host):
             raise InvalidUpload("No upload of this asset is under way.")
+        fresh = self._fresh(length=length, metadata=metadata)
+        return await self.inbox.map_tail(replace(fresh, partial=True, into=host.id, at=at))
+
+    def _fresh(self, *, length: int | None, metadata: str) -> Upload:
+        """Return the record of an upload that begins now."""
         now = self.clock()
-        return await self.inbox.map_tail(
-            Upload(
-                id=secrets.token_hex(16),
-                length=length,
-                created=now,
-                expires=now + self.settings.expiry_seconds * 1000,
-                metadata=metadata,
-                partial=True,
-                into=host.id,
-                at=at,
-            )
+        return Upload(
+            id=secrets.token_hex(16),
+            length=length,
+            created=now,
+            expires=now + self.settings.expiry_seconds * 1000,
+            metadata=metadata,
         )
 
     async def claim(self, upload_id: str) -> Upload:

@@ -17,7 +17,7 @@ from typing import Protocol
 import imageio_ffmpeg
 import pytest
 
-from packager import keys, run
+from packager import keys
 from packager.engine import Urgency
 from packager.errors import SegmentMismatch
 from packager.facts import RunEnded, RunStarted, SegmentStored
@@ -62,17 +62,8 @@ class Own:
     def job(
         self, name: str, first: int, last: int, *, urgency: Urgency = Urgency.FILL, sink: Heard | None = None
     ) -> Job:
-        made = run.of(
-            self.film.plan,
-            self.film.index,
-            names=[name],
-            first=first,
-            last=last,
-            inits=self.film.inits,
-            feeder=self.film.feeder,
-        )
         return Job(
-            run=made,
+            run=self.film.run(name, first, last),
             urgency=urgency,
             asset="",
             original=WholeFile(self.film.path),

@@ -17,7 +17,6 @@ import imageio_ffmpeg
 import psycopg
 from psycopg.rows import dict_row
 
-from packager import run
 from packager.engine import Urgency
 from packager.facts import Fact, RunEnded, RunStarted, SegmentStored
 from packager.farm import Job
@@ -83,17 +82,8 @@ class Rig:
         self, name: str, first: int, last: int, *, urgency: Urgency = Urgency.FILL, sink: Heard | None = None
     ) -> Job:
         """Return a Run of segments of one rendition, to be executed for the asset."""
-        made = run.of(
-            self.film.plan,
-            self.film.index,
-            names=[name],
-            first=first,
-            last=last,
-            inits=self.film.inits,
-            feeder=self.film.feeder,
-        )
         return Job(
-            run=made,
+            run=self.film.run(name, first, last),
             urgency=urgency,
             asset=self.asset,
             original=WholeFile(self.film.path),

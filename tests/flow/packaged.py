@@ -17,6 +17,7 @@ from packager.original import WholeFile
 from packager.plan import AudioRung, Plan
 from packager.probe import probe
 from packager.process import Spawner
+from packager.run import Run
 from packager.store import MemoryStore, Store
 
 EFFORT = Effort(preset="ultrafast", sides=(144,))
@@ -45,19 +46,23 @@ class Planned:
         plan = self.plan
         return list(timeline.audio_borders(plan.borders, timescale=plan.timescale, rate=rung.sample_rate))
 
+    def run(self, name: str, first: int, last: int) -> Run:
+        """Return the Run of segments first to last of one rendition."""
+        return run.of(
+            self.plan,
+            self.index,
+            names=[name],
+            first=first,
+            last=last,
+            inits=self.inits,
+            feeder=self.feeder,
+        )
+
     async def make(self, name: str, spans: Iterable[tuple[int, int]]) -> Track:
         """Make the spans (first, last) of a rendition, each by its own Run; return init and all segments."""
         store = MemoryStore()
         for first, last in spans:
-            made = run.of(
-                self.plan,
-                self.index,
-                names=[name],
-                first=first,
-                last=last,
-                inits=self.inits,
-                feeder=self.feeder,
-            )
+            made = self.run(name, first, last)
             await run.execute(
                 made, original=WholeFile(self.path), store=store, spawner=self.spawner, sink=lambda _: None
             )

@@ -1,0 +1,160 @@
+"""The life of one live encoder: the frozen choices, and where its segments and parts begin and end.
+
+A broadcast is one life, or several after one another where an encoder had to be started anew. Everything that
+a playlist says of a life follows from this value and from how far each rendition has come.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from pydantic import TypeAdapter
+
+from packager import timeline
+from packager.plan import AudioRung, VideoRung
+from packager.timeline import AAC_FRAME
+
+SEGMENT_SECONDS = 2
+"""The length that a live segment aims at: one group of pictures, so that one can enter at each."""
+
+PARTS_HELD = 3
+"""PART-HOLD-BACK in parts (RFC 8216bis §4.4.3.8): how far behind the last part players stay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far a rendition of a life has come: whole segments, and parts of the one behind them.
+
+    `end` is where the last segment ends, in ticks, once the life is over: it may be shorter than the others.
+    """
+
+    segments: int = 0
+    parts: int = 0
+    end: int | None = None
+
+    def has(self, segment: int, part: int) -> bool:
+        """Say whether a part is there."""
+        return segment < self.segments or (segment == self.segments and part < self.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """What one encoder makes. Frames come at `rate`; `parts` parts of `part_frames` frames are a segment.
+
+    `generation` is random and stands in the key of every object. `started` is the wall clock of media time 0
+    in milliseconds since the epoch, `first` the media sequence number of segment 0. `video` is ordered from
+    the top rung down; `audio` is None where the publisher sends no sound.
+    """
+
+    generation: str
+    rate: Fraction
+    part_frames: int
+    parts: int
+    started: int
+    first: int
+    video: tuple[VideoRung, ...]
+    audio: AudioRung | None
+
+    @property
+    def timescale(self) -> int:
+        """Return the ticks of a second of the pictures' time."""
+        return timeline.frame_ticks(self.rate)[0]
+
+    @property
+    def frame_ticks(self) -> int:
+        """Return the ticks of one frame."""
+        return timeline.frame_ticks(self.rate)[1]
+
+    @property
+    def segment_frames(self) -> int:
+        """Return the frames of a segment."""
+        return self.part_frames * self.parts
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the renditions, pictures from the top down, then sound."""
+        return tuple(rung.name for rung in self.video) + ((self.audio.name,) if self.audio else ())
+
+    @property
+    def part_seconds(self) -> Fraction:
+        """Return the length of a part of pictures."""
+        return self.part_frames / self.rate
+
+    @property
+    def segment_seconds(self) -> Fraction:
+        """Return the length of a segment of pictures."""
+        return self.segment_frames / self.rate
+
+    @property
+    def target_duration(self) -> int:
+        """Return TARGETDURATION: what no segment, rounded to the nearest second, exceeds."""
+        return max(1, int(self.segment_seconds + self._unit + Fraction(1, 2)))
+
+    @property
+    def _unit(self) -> Fraction:
+        return Fraction(AAC_FRAME, self.audio.sample_rate) if self.audio else Fraction(0)
+
+    def is_sound(self, name: str) -> bool:
+        """Say whether a rendition is the sound."""
+        return self.audio is not None and name == self.audio.name
+
+    def scale(self, name: str) -> int:
+        """Return the timescale of a rendition."""
+        return self.audio.sample_rate if self.audio and self.is_sound(name) else self.timescale
+
+    def part_target(self, name: str) -> Fraction:
+        """Return PART-TARGET of a rendition in seconds: its longest part, rounded up to a millisecond."""
+        longest = self.part_seconds
+        if self.audio and self.is_sound(name):
+            longest = ceil(self.part_seconds / self._unit) * self._unit
+        return Fraction(ceil(longest * 1000), 1000)
+
+    def border(self, name: str, segment: int, part: int = 0) -> int:
+        """Return where a part begins, in ticks: sound at the access unit nearest to the picture's time.
+
+        The part behind the last one of a segment is the first of the next.
+        """
+        frames = (segment * self.parts + part) * self.part_frames
+        if self.audio is None or not self.is_sound(name):
+            return frames * self.frame_ticks
+        unit = timeline.audio_borders(
+            (frames * self.frame_ticks,), timescale=self.timescale, rate=self.audio.sample_rate, ended=False
+        )
+        return unit[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aired:
+    """A life and how far each of its renditions has come; all have the same segments once it is `over`."""
+
+    life: Life
+    reach: Mapping[str, Reach]
+    over: bool = False
+
+
+_LIFE = TypeAdapter(Life)
+
+
+def to_json(life: Life) -> bytes:
+    """Serialise a life."""
+    return _LIFE.dump_json(life)
+
+
+def from_json(text: bytes | str) -> Life:
+    """Read a life that `to_json` wrote."""
+    return _LIFE.validate_json(text)
+
+
+def new_generation() -> str:
+    """Return a name that no media of an earlier life can have: caches may keep those for a year."""
+    return "l" + secrets.token_hex(8)
+
+
+def frames_of(part_seconds: Fraction, rate: Fraction) -> tuple[int, int]:
+    """Return (frames of a part, parts of a segment): parts as near to their length as whole frames allow."""
+    frames = max(1, round(part_seconds * rate))
+    return frames, max(1, round(SEGMENT_SECONDS * rate / frames))

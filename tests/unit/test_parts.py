@@ -87,4 +87,4 @@ def test_the_wall_clock_stands_before_every_part():
     assert ntp >> 32 == 2_208_988_800
     assert (ntp & 0xFFFFFFFF) * 1000 >> 32 in {319, 320}
     assert int.from_bytes(body[24:32]) == 8000
-    assert [box.type for box in boxes.walk(found[0].body)][0] == "styp"
+    assert next(box.type for box in boxes.walk(found[0].body)) == "styp"

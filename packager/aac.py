@@ -54,7 +54,7 @@ def sound(esds: bytes) -> Sound:
         body = _descriptor(body[place:], _DECODER)
         if body[0] != _AUDIO:
             raise BadBoxes("the sound is not MPEG-4 audio")
-        return _specific(Bits(_descriptor(body[13:], _SPECIFIC)))
+        return specific(_descriptor(body[13:], _SPECIFIC))
     except IndexError as error:
         raise BadBoxes("the esds box is too short") from error
 
@@ -77,7 +77,9 @@ def _descriptor(data: bytes, tag: int) -> bytes:
     raise BadBoxes(f"the esds box has no descriptor {tag}")
 
 
-def _specific(bits: Bits) -> Sound:
+def specific(configuration: bytes) -> Sound:
+    """Read an AudioSpecificConfig. Raise BadBoxes."""
+    bits = Bits(configuration)
     kind, rate, channels = _kind(bits), _rate(bits), bits.take(4)
     extended = kind in {_SPECTRAL_BAND, _PARAMETRIC}
     if extended:

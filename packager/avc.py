@@ -30,11 +30,14 @@ class Configuration:
 class Sequence:
     """A sequence parameter set. `chroma` is chroma_format_idc, `level` ten times the level.
 
-    `aspect` is None where it is not said, `frames_only` says that no picture can be coded as fields.
+    `width` and `height` are pixels after cropping. `aspect` is None where it is not said, `frames_only` says
+    that no picture can be coded as fields.
     """
 
     profile: int
     level: int
+    width: int
+    height: int
     chroma: int
     depth: int
     frames_only: bool
@@ -76,17 +79,18 @@ def sequence(unit: bytes) -> Sequence:
     _order(bits)
     bits.unsigned()  # max_num_ref_frames
     bits.take(1)
-    bits.unsigned()  # width and height in macroblocks
-    bits.unsigned()
+    across, down = bits.unsigned() + 1, bits.unsigned() + 1  # in macroblocks, of both fields' half
     frames_only = bits.flag()
     bits.take(1 if frames_only else 2)
-    if bits.flag():  # cropping
-        for _ in range(4):
-            bits.unsigned()
+    left, right, top, bottom = (bits.unsigned() for _ in range(4)) if bits.flag() else (0, 0, 0, 0)
+    # Table 6-1: 4:2:0 halves both, 4:2:2 the columns; frame_cropping counts in samples of both (§7.4.2.1.1).
+    column, row = (2 if chroma in {1, 2} else 1), (2 if chroma == 1 else 1) * (1 if frames_only else 2)
     aspect, full_range = _usability(bits) if bits.flag() else (None, False)
     return Sequence(
         profile=profile,
         level=level,
+        width=16 * across - column * (left + right),
+        height=16 * down * (1 if frames_only else 2) - row * (top + bottom),
         chroma=chroma,
         depth=depth,
         frames_only=frames_only,

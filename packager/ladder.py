@@ -220,13 +220,18 @@ def upright(video: VideoTrack) -> tuple[int, int]:
 def video_rungs(video: VideoTrack, *, effort: Effort) -> tuple[VideoRung, ...]:
     """Return the rungs from the top down: never upscaled, at least two where the short side exceeds 144."""
     width, height = upright(video)
-    side = min(width, height)
-    top = _top(side)
-    sides = [top, *(standard for standard in effort.sides if standard < top)]
-    if len(sides) == 1 and side - side % 2 > STANDARD[-1]:
-        sides = [side - side % 2, STANDARD[-1]]
     fast = output_rate(video) > 30
-    return tuple(_rung(width, height, side, fast=fast, effort=effort) for side in sides)
+    chosen = sides(min(width, height), effort=effort)
+    return tuple(rung(width, height, side, fast=fast, effort=effort) for side in chosen)
+
+
+def sides(side: int, *, effort: Effort) -> list[int]:
+    """Return the short sides of the rungs of a picture with this one."""
+    top = _top(side)
+    found = [top, *(standard for standard in effort.sides if standard < top)]
+    if len(found) == 1 and side - side % 2 > STANDARD[-1]:
+        found = [side - side % 2, STANDARD[-1]]
+    return found
 
 
 def _top(side: int) -> int:
@@ -236,7 +241,8 @@ def _top(side: int) -> int:
     return min(STANDARD[0], max(2, side - side % 2))
 
 
-def _rung(width: int, height: int, side: int, *, fast: bool, effort: Effort) -> VideoRung:
+def rung(width: int, height: int, side: int, *, fast: bool, effort: Effort) -> VideoRung:
+    """Return the rung of a short side for a picture of so many pixels; `fast` is above 30 frames a second."""
     short = min(width, height)
     across = max(2, 2 * round(Fraction(width * side, 2 * short)))
     down = max(2, 2 * round(Fraction(height * side, 2 * short)))
@@ -262,13 +268,13 @@ _THREADS = ((1440, 8), (1080, 4), (720, 3), (480, 2), (0, 1))
 def _intra(video: VideoTrack, *, effort: Effort) -> VideoRung:
     width, height = upright(video)
     side = min(_INTRA_SIDE, min(width, height) - min(width, height) % 2)
-    rung = _rung(width, height, max(2, side), fast=False, effort=effort)
+    like = rung(width, height, max(2, side), fast=False, effort=effort)
     return VideoRung(
         name="intra",
-        width=rung.width,
-        height=rung.height,
-        maxrate=rung.maxrate,
-        buffer=rung.buffer,
+        width=like.width,
+        height=like.height,
+        maxrate=like.maxrate,
+        buffer=like.buffer,
         crf=27,
         preset=effort.preset,
         threads=1,

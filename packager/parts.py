@@ -38,10 +38,10 @@ class Part:
 class Gather(Protocol):
     """Takes samples as they are encoded and returns each part once it is complete."""
 
-    def add(self, sample: Sample) -> Part | None:
+    def add(self, sample: Sample) -> list[Part]:
         """Take one sample. Raise SegmentMismatch where it is not the one that comes next."""
 
-    def end(self) -> Part | None:
+    def end(self) -> list[Part]:
         """Close what is left, as the last and shorter part of its segment."""
 
 
@@ -60,11 +60,9 @@ class _Gather:
         self._part = 0
         self._pending: list[Sample] = []
 
-    def end(self) -> Part | None:
+    def end(self) -> list[Part]:
         """Close what is left."""
-        if self._pending:
-            return self._close(last=True)
-        return None
+        return [self._close(last=True)] if self._pending else []
 
     def _stop(self) -> int:
         return self._life.border(self._name, self._segment, self._part + 1)
@@ -87,11 +85,11 @@ class _Gather:
         self._segment, self._part = (self._segment + 1, 0) if last else (self._segment, self._part + 1)
         return part
 
-    def _taken(self, sample: Sample) -> Part | None:
+    def _taken(self, sample: Sample) -> list[Part]:
         self._pending.append(sample)
         if sample.time + sample.duration < self._stop():
-            return None
-        return self._close(last=self._part + 1 == self._life.parts)
+            return []
+        return [self._close(last=self._part + 1 == self._life.parts)]
 
 
 class _Pictures(_Gather):
@@ -101,7 +99,7 @@ class _Pictures(_Gather):
         super().__init__(life, name)
         self._frames = 0
 
-    def add(self, sample: Sample) -> Part | None:
+    def add(self, sample: Sample) -> list[Part]:
         """Take one frame. Raise SegmentMismatch where its time or its kind is not the next one's."""
         step = self._life.frame_ticks
         if sample.time != self._frames * step:
@@ -120,13 +118,22 @@ class _Sound(_Gather):
 
     def __init__(self, life: Life, name: str) -> None:
         super().__init__(life, name)
-        self._units = -1  # the first one is the encoder's priming
+        self._units: int | None = None
 
-    def add(self, sample: Sample) -> Part | None:
-        """Take one access unit."""
-        unit, self._units = self._units, self._units + 1
-        if unit < 0:
-            return None
+    def add(self, sample: Sample) -> list[Part]:
+        """Take one access unit.
+
+        The first one is the encoder's priming, which is as good as silent: it stands for what lacks before
+        sound that begins later than the picture, and is left out where nothing does.
+        """
+        if self._units is None:
+            missing = (sample.time + AAC_FRAME + AAC_FRAME // 2) // AAC_FRAME
+            self._units = 0
+            return [part for _ in range(missing) for part in self._unit(sample)]
+        return self._unit(sample)
+
+    def _unit(self, sample: Sample) -> list[Part]:
+        unit, self._units = self._units or 0, (self._units or 0) + 1
         return self._taken(Sample(time=unit * AAC_FRAME, duration=AAC_FRAME, sync=True, data=sample.data))
 
 

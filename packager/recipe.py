@@ -68,7 +68,8 @@ def _decimal(seconds: Fraction) -> str:
     return f"{'-' if micro < 0 else ''}{abs(micro) // 1_000_000}.{abs(micro) % 1_000_000:06d}"
 
 
-def _compile(program: Path, outputs: Sequence[Any], *, progress: bool = False) -> tuple[str, ...]:
+def compiled(program: Path, outputs: Sequence[Any], *, progress: bool = False) -> tuple[str, ...]:
+    """Return the command line of these outputs; `progress` has a pipe of its own behind theirs."""
     merged = ffmpeg.merge_outputs(*outputs)
     arguments = ["-hide_banner", "-nostdin", "-loglevel", "error"]
     if progress:
@@ -109,7 +110,7 @@ def video(
         branch = _finish(branches[len(rungs)].filter("select", chosen), intra, picture)
         options = _video_options(intra, picture, intra=True)
         outputs.append(ffmpeg.output(branch, f"pipe:{3 + len(rungs)}", **options))
-    return _compile(program, outputs, progress=True)
+    return compiled(program, outputs, progress=True)
 
 
 def video_init(program: Path, rung: VideoRung, picture: Picture, *, intra: bool = False) -> tuple[str, ...]:
@@ -119,7 +120,7 @@ def video_init(program: Path, rung: VideoRung, picture: Picture, *, intra: bool 
     if picture.grid is Grid.KEYFRAME:
         black = black.filter("settb", f"1/{picture.timescale}")
     options = _video_options(rung, picture, intra=intra) | {"frames:v": 1}
-    return _compile(program, [ffmpeg.output(_finish(black, rung, picture), "pipe:3", **options)])
+    return compiled(program, [ffmpeg.output(_finish(black, rung, picture), "pipe:3", **options)])
 
 
 def _moved(picture: Picture, source: Input) -> Picture:
@@ -294,18 +295,18 @@ def audio(
         .filter("apad")
         .filter("atrim", start_pts=start, end_pts=end)
     )
-    argv = _compile(program, [ffmpeg.output(heard, "pipe:3", **_audio_options(rung))], progress=True)
+    argv = compiled(program, [ffmpeg.output(heard, "pipe:3", **_audio_options(rung))], progress=True)
     return argv, first - begin + _PRIMING
 
 
 def silence(program: Path, rung: AudioRung, *, units: int) -> tuple[tuple[str, ...], int]:
     """Encode so many access units of silence, for a Run that lies wholly outside its track."""
-    return _compile(program, [_silent(rung, units)], progress=True), _PRIMING
+    return compiled(program, [_silent(rung, units)], progress=True), _PRIMING
 
 
 def audio_init(program: Path, rung: AudioRung) -> tuple[str, ...]:
     """Encode one access unit of silence with exactly a rung's options: its init is the later Run's."""
-    return _compile(program, [_silent(rung, 1)])
+    return compiled(program, [_silent(rung, 1)])
 
 
 def _silent(rung: AudioRung, units: int) -> Any:
@@ -340,7 +341,7 @@ def poster(
     still = _finish(_normalise(shown, picture, [rung]), rung, picture)
     options = {"frames:v": 1, "c:v": "mjpeg", "q:v": 4, "fflags": "+bitexact", "map_metadata": -1}
     options |= {"f": "image2pipe", "fps_mode": "passthrough", "strict": "unofficial"}
-    return _compile(program, [ffmpeg.output(still, "pipe:3", **options)])
+    return compiled(program, [ffmpeg.output(still, "pipe:3", **options)])
 
 
 def sprites(program: Path, *, columns: int, rows: int, width: int, height: int) -> tuple[str, ...]:
@@ -352,11 +353,11 @@ def sprites(program: Path, *, columns: int, rows: int, width: int, height: int) 
     )
     options = {"c:v": "mjpeg", "q:v": 5, "fflags": "+bitexact", "map_metadata": -1, "strict": "unofficial"}
     options |= {"f": "image2pipe", "fps_mode": "passthrough"}
-    return _compile(program, [ffmpeg.output(sheets, "pipe:3", **options)])
+    return compiled(program, [ffmpeg.output(sheets, "pipe:3", **options)])
 
 
 def subtitles(program: Path, source: Input, *, track: int, origin: Fraction) -> tuple[str, ...]:
     """Turn a text track into WebVTT, in media time: container time less `origin`."""
     words = _open(source, track, Fraction(0))
     options = {"c:s": "webvtt", "f": "webvtt", "map_metadata": -1, "output_ts_offset": _decimal(-origin)}
-    return _compile(program, [ffmpeg.output(words, "pipe:3", **options)])
+    return compiled(program, [ffmpeg.output(words, "pipe:3", **options)])

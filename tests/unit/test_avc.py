@@ -127,6 +127,9 @@ def test_a_parameter_set_is_read_as_it_was_written(**said):
         said["frames_only"],
     )
     assert (found.chroma, found.depth) == ((said["chroma"], 8 + said["deeper"]) if high else (1, 8))
+    fields = 1 if said["frames_only"] else 2
+    cropped = 4 * fields * (2 if found.chroma == 1 else 1) if said["crop"] else 0
+    assert (found.width, found.height) == (1920, 1088 * fields - cropped)
     if said["aspect"] is None:
         assert (found.aspect, found.full_range) == (None, False)
     else:

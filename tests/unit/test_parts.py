@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -16,40 +17,52 @@ def frame(number: int, *, sync: bool = False, step: int = 1000) -> Sample:
     return Sample(time=number * step, duration=step, sync=sync, data=number.to_bytes(2))
 
 
-def unit(number: int) -> Sample:
-    return Sample(time=number * 1024, duration=1024, sync=True, data=number.to_bytes(2))
+def unit(number: int, *, start: int = 0) -> Sample:
+    return Sample(time=start + (number - 1) * 1024, duration=1024, sync=True, data=number.to_bytes(2))
+
+
+def samples_of(found: list[parts.Part]) -> Iterator[Sample]:
+    cut = Cutter()
+    cut._default = (0, 0, 0)
+    return (sample for part in found for sample in cut.feed(part.body))
 
 
 def test_every_frame_comes_out_once_and_at_its_time():
     life = lived(Fraction(25))
     gather = parts.gather(life, "360p")
-    made = [gather.add(frame(n, sync=n % life.segment_frames == 0)) for n in range(3 * life.segment_frames)]
-    found = [part for part in made if part]
+    frames = (frame(n, sync=n % life.segment_frames == 0) for n in range(3 * life.segment_frames))
+    found = [part for one in frames for part in gather.add(one)]
     assert [(part.segment, part.number) for part in found] == [(s, p) for s in range(3) for p in range(6)]
     assert [part.independent for part in found] == [part.number == 0 for part in found]
     assert [part.last for part in found] == [part.number == 5 for part in found]
-    cut = Cutter()
-    cut._default = (0, 0, 0)
-    samples = [sample for part in found for sample in cut.feed(part.body)]
+    samples = list(samples_of(found))
     assert [(one.time, one.data) for one in samples] == [(n * 1000, n.to_bytes(2)) for n in range(144)]
 
 
 def test_a_part_is_given_out_with_its_last_frame():
     life = lived(Fraction(25))
     gather = parts.gather(life, "360p")
-    assert [gather.add(frame(n, sync=n == 0)) is not None for n in range(8)] == [False] * 7 + [True]
+    assert [len(gather.add(frame(n, sync=n == 0))) for n in range(8)] == [0] * 7 + [1]
 
 
 def test_the_priming_of_the_sound_is_dropped_and_its_borders_follow_the_picture():
     life = lived(Fraction(25))
     gather = parts.gather(life, "audio-0")
-    found = [part for n in range(400) if (part := gather.add(unit(n)))]
+    found = [part for n in range(400) for part in gather.add(unit(n))]
     for part in found:
         assert part.begin == life.border("audio-0", part.segment, part.number)
         assert part.end == life.border("audio-0", part.segment, part.number + 1)
-    cut = Cutter()
-    cut._default = (0, 0, 0)
-    assert next(iter(cut.feed(found[0].body))).data == (1).to_bytes(2)
+    assert next(samples_of(found)).data == (1).to_bytes(2)
+
+
+@pytest.mark.parametrize(("start", "missing"), [(500, 0), (520, 1), (2048, 2), (30_000, 29)])
+def test_sound_that_begins_late_is_filled_up_to_its_time(start, missing):
+    gather = parts.gather(lived(Fraction(25)), "audio-0")
+    found = [part for n in range(100) for part in gather.add(unit(n, start=start))]
+    assert [part.number for part in found[:3]] == [0, 1, 2]
+    units = list(samples_of(found))
+    assert [one.time for one in units] == [n * 1024 for n in range(len(units))]
+    assert [int.from_bytes(one.data) for one in units[: missing + 2]] == [0] * missing + [1, 2]
 
 
 def test_what_is_left_at_the_end_is_a_last_shorter_part():
@@ -57,10 +70,9 @@ def test_what_is_left_at_the_end_is_a_last_shorter_part():
     gather = parts.gather(life, "360p")
     for n in range(11):
         gather.add(frame(n, sync=n == 0))
-    left = gather.end()
-    assert left is not None
+    (left,) = gather.end()
     assert (left.segment, left.number, left.begin, left.end, left.last) == (0, 1, 8000, 11000, True)
-    assert gather.end() is None
+    assert gather.end() == []
 
 
 @pytest.mark.parametrize(("number", "sync"), [(2, False), (1, True), (0, False)])
@@ -70,7 +82,7 @@ def test_what_is_not_the_next_frame_is_refused(number, sync):
     if not first:
         gather.add(frame(0, sync=True))
     if number == 1:
-        assert gather.add(frame(1, sync=sync)) is None  # more IDR pictures than needed do no harm
+        assert gather.add(frame(1, sync=sync)) == []  # more IDR pictures than needed do no harm
         return
     with pytest.raises(SegmentMismatch):
         gather.add(frame(number, sync=sync))
@@ -79,7 +91,7 @@ def test_what_is_not_the_next_frame_is_refused(number, sync):
 def test_the_wall_clock_stands_before_every_part():
     life = lived(Fraction(25))
     gather = parts.gather(life, "360p")
-    found = [part for n in range(16) if (part := gather.add(frame(n, sync=n == 0)))]
+    found = [part for n in range(16) for part in gather.add(frame(n, sync=n == 0))]
     second = list(boxes.walk(found[1].body))
     assert [box.type for box in second] == ["prft", "moof", "mdat"]
     body = found[1].body

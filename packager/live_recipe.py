@@ -1,0 +1,150 @@
+"""The ffmpeg arguments of live encodes: FLV on standard input, each rendition on a pipe from 3 on."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from packager.life import Life
+from packager.live_ladder import Offer
+from packager.plan import AudioRung, VideoRung
+from packager.recipe import compiled
+
+_PROBE_BYTES = 32_768
+_PROBE_MICROSECONDS = 100_000
+
+# Every frame is a fragment: parts are made of them here, and frames that are pushed wait for no others.
+_MOVFLAGS = "+empty_moov+default_base_moof+frag_every_frame+frag_discont+skip_trailer"
+
+
+def encode(program: Path, life: Life, *, sound: bool) -> tuple[str, ...]:
+    """Encode all renditions of a life from one decode, in the order of its names.
+
+    Pictures come at a constant rate from 0 on, whatever the publisher's times are, and an IDR begins every
+    segment. `sound` says that the input has any; the sound follows the clock of its own times.
+    """
+    source = ffmpeg.input(
+        "pipe:0",
+        f="flv",
+        probesize=_PROBE_BYTES,
+        analyzeduration=_PROBE_MICROSECONDS,
+        threads=1,  # frame threads would hold back a frame each
+        flags="low_delay",
+        copyts=None,
+        codec_whitelist="h264,aac",
+        protocol_whitelist="pipe",
+        max_pixels=36_000_000,
+    )
+    branches = source["v:0"].filter_multi_output("split", len(life.video))
+    outputs = [
+        ffmpeg.output(_scaled(branches[number], rung), f"pipe:{3 + number}", **_video(rung, life))
+        for number, rung in enumerate(life.video)
+    ]
+    if life.audio is not None and sound:
+        # A filter of the output, not of the graph: when the picture changes its size that one begins anew.
+        outputs.append(ffmpeg.output(source["a:0"], f"pipe:{3 + len(life.video)}", **_audio(life.audio)))
+    return compiled(program, outputs)
+
+
+def slate(program: Path, offer: Offer, *, picture: bool) -> tuple[str, ...]:
+    """Make two seconds of FLV of what is shown while nobody publishes: a still picture, and silence.
+
+    The `picture` is a PNG on standard input; without it there is plain dark grey. Size, rate and the sound's
+    form are the publisher's, so that a decoder need not begin anew.
+    """
+    if picture:
+        shown = ffmpeg.input("pipe:0", f="image2pipe", vcodec="png", framerate=1, protocol_whitelist="pipe")
+        shown = shown.filter("loop", loop=-1, size=1)
+    else:
+        shown = ffmpeg.input("color=c=0x18181b:s=320x180:r=1", f="lavfi")
+    width, height = offer.width, offer.height
+    still = (
+        shown.filter("fps", fps=f"{offer.rate}")
+        .filter("scale", width, height, force_original_aspect_ratio="decrease", flags="bicubic")
+        .filter("pad", width, height, -1, -1)
+        .filter("setsar", 1)
+        .filter("format", "yuv420p")
+        .filter("trim", end_frame=round(_SLATE_SECONDS * offer.rate))
+    )
+    streams = [still]
+    if offer.channels:
+        layout = "mono" if offer.channels == 1 else "stereo"
+        quiet = ffmpeg.input(f"anullsrc=r={offer.sample_rate}:cl={layout}", f="lavfi")
+        streams.append(quiet.filter("atrim", duration=_SLATE_SECONDS))
+    options = {
+        "c:v": "libx264",
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "crf": 20,
+        "g": 9999,
+        "c:a": "aac",
+        "b:a": 64_000,
+        "flvflags": "no_duration_filesize",
+        "map_metadata": -1,
+        "f": "flv",
+    }
+    return compiled(program, [ffmpeg.output(*streams, "pipe:3", **options)])
+
+
+_SLATE_SECONDS = 2
+
+
+def _scaled(stream: Any, rung: VideoRung) -> Any:
+    return (
+        stream.filter("scale", rung.width, rung.height, flags="bicubic")
+        .filter("setsar", 1)
+        .filter("format", "yuv420p")
+    )
+
+
+def _video(rung: VideoRung, life: Life) -> dict[str, Any]:
+    base = 1 / life.rate
+    return {
+        "c:v": "libx264",
+        "preset": rung.preset,
+        "tune": "zerolatency",
+        "profile:v": "high",
+        "crf": rung.crf,
+        "maxrate": rung.maxrate,
+        "bufsize": rung.buffer,
+        "threads": rung.threads,
+        "r": f"{life.rate}",
+        "fps_mode": "cfr",
+        "enc_time_base": f"{base.numerator}/{base.denominator}",
+        "g": life.segment_frames,
+        "keyint_min": life.segment_frames,
+        "sc_threshold": 0,
+        "forced-idr": 1,
+        "video_track_timescale": life.timescale,
+        **_mp4(),
+    }
+
+
+def _audio(rung: AudioRung) -> dict[str, Any]:
+    return {
+        "c:a": "aac",
+        "b:a": rung.bitrate,
+        "ar": rung.sample_rate,
+        "ac": rung.channels,
+        "af": f"aresample={rung.sample_rate}:async=1:min_hard_comp={float(_HOLE)}",
+        **_mp4(),
+    }
+
+
+_HOLE = Fraction(1, 10)
+"""Seconds that the sound may be off its times before it is cut or filled up; below, it is stretched."""
+
+
+def _mp4() -> dict[str, Any]:
+    return {
+        "avoid_negative_ts": "disabled",
+        "map_metadata": -1,
+        "fflags": "+bitexact",
+        "flags": "+bitexact",
+        "movflags": _MOVFLAGS,
+        "flush_packets": 1,
+        "f": "mp4",
+    }

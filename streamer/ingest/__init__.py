@@ -1,0 +1,1 @@
+"""Receive what encoders send, and hand it on as FLV tags."""

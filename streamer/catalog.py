@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from streamer import schema
 from streamer.channel import ASSETS, Channels, of_asset
+from streamer.cursors import behind, cursor_of
 from streamer.database import Database, Transaction
-from streamer.errors import InvalidCursor, NoSuchAsset, NoSuchCaption
-from streamer.gather import gather, generation_row, insert_new
+from streamer.errors import NoSuchAsset, NoSuchCaption
+from streamer.gather import gather, generation_row, insert_new, one
 from streamer.rows import (
     Asset,
     Caption,
@@ -30,9 +28,9 @@ from streamer.rows import (
     failure_json,
     new_id,
     seconds,
-    show,
     wall_clock,
 )
+from streamer.telling import tell
 
 PAGE_MAX = 100
 
@@ -91,17 +89,14 @@ class Catalog:
     async def get(self, asset: str) -> Asset:
         """Return an asset with its rungs and captions."""
         async with self._database.read() as connection:
-            return await _one(connection, asset)
+            return await one(connection, asset)
 
     async def page(self, *, cursor: str | None = None, limit: int = 20, query: str = "") -> Page:
         """Return assets from the newest on, those whose title contains the query. Raise InvalidCursor."""
         table = schema.asset
         chosen: list[ColumnElement[bool]] = [table.c.deleted_at.is_(None)]
         if cursor is not None:
-            created, identity = _parse_cursor(cursor)
-            chosen.append(
-                or_(table.c.created < created, and_(table.c.created == created, table.c.id < identity))
-            )
+            chosen.append(behind(table, cursor))
         if query:
             chosen.append(table.c.folded.contains(query.casefold(), autoescape=True))
         limit = max(1, min(limit, PAGE_MAX))
@@ -109,7 +104,7 @@ class Catalog:
         async with self._database.read() as connection:
             found = await gather(connection, asked.limit(limit + 1))
         more = found[limit - 1] if len(found) > limit else None
-        return Page(items=found[:limit], next=None if more is None else _cursor(more))
+        return Page(items=found[:limit], next=None if more is None else cursor_of(more.created, more.id))
 
     async def in_state(self, *states: State) -> tuple[Asset, ...]:
         """Return every asset in one of these states, oldest first: what a restart has to go on with."""
@@ -240,7 +235,7 @@ class Catalog:
         """Add a warning, once."""
 
         async def work(transaction: Transaction) -> Asset:
-            found = await _one(transaction.connection, asset)
+            found = await one(transaction.connection, asset)
             if warning in found.warnings:
                 return found
             await self._update(transaction, asset, warnings=[*found.warnings, warning])
@@ -282,7 +277,7 @@ class Catalog:
         table = schema.caption
 
         async def work(transaction: Transaction) -> Asset:
-            await _one(transaction.connection, asset)
+            await one(transaction.connection, asset)
             await transaction.execute(
                 delete(table).where(table.c.asset == asset, table.c.language == caption.language)
             )
@@ -300,7 +295,7 @@ class Catalog:
         table = schema.caption
 
         async def work(transaction: Transaction) -> Asset:
-            await _one(transaction.connection, asset)
+            await one(transaction.connection, asset)
             gone = await transaction.execute(
                 delete(table).where(table.c.asset == asset, table.c.language == language)
             )
@@ -314,7 +309,7 @@ class Catalog:
         """Delete the asset for everybody, leaving a tombstone until `purge`, and end its channel."""
 
         async def work(transaction: Transaction) -> None:
-            await _one(transaction.connection, asset)
+            await one(transaction.connection, asset)
             await self._update(transaction, asset, deleted_at=self._clock())
             for channel in (ASSETS, of_asset(asset)):
                 await self._channels.stage(transaction, channel, Told.ASSET_DELETED, {"id": asset})
@@ -355,11 +350,7 @@ class Catalog:
             raise NoSuchAsset(asset)
 
     async def _tell(self, transaction: Transaction, asset: str, told: Told) -> Asset:
-        found = await _one(transaction.connection, asset)
-        # Whoever knows an asset's id may listen to its channel: the log lines of a failure are not for them.
-        await self._channels.stage(transaction, ASSETS, told, show(found))
-        await self._channels.stage(transaction, of_asset(asset), told, show(found, log=False))
-        return found
+        return await tell(transaction, self._channels, asset, told=told)
 
 
 def _listed(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
@@ -367,26 +358,3 @@ def _listed(rungs: Sequence[Rung]) -> list[dict[str, Any]]:
         {name: getattr(r, name) for name in ("name", "kind", "width", "height", "segments", "copied")}
         for r in rungs
     ]
-
-
-async def _one(connection: AsyncConnection, asset: str) -> Asset:
-    table = schema.asset
-    found = await gather(connection, select(table).where(table.c.id == asset, table.c.deleted_at.is_(None)))
-    if not found:
-        raise NoSuchAsset(asset)
-    return found[0]
-
-
-def _cursor(asset: Asset) -> str:
-    return base64.urlsafe_b64encode(f"{asset.created}.{asset.id}".encode()).decode().rstrip("=")
-
-
-def _parse_cursor(cursor: str) -> tuple[int, str]:
-    try:
-        plain = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
-            "ascii"
-        )
-        created, _, identity = plain.partition(".")
-        return int(created), identity
-    except (binascii.Error, ValueError) as error:
-        raise InvalidCursor("The cursor is not one that this server gave.") from error

@@ -35,6 +35,11 @@ def of_asset(asset: str) -> str:
     return f"asset:{asset}"
 
 
+def of_stream(stream: str) -> str:
+    """Return the name of a live stream's channel."""
+    return f"stream:{stream}"
+
+
 class Channels:
     """Every channel over the catalog's database.
 
@@ -239,15 +244,15 @@ class Channels:
 
     def _end(self, log: Log) -> None:
         """End a channel that another server has deleted; what its last event says is in no row any more."""
-        asset = log.name.removeprefix(of_asset(""))
+        kind, _, identity = log.name.partition(":")
         event = stamp(
             log.name,
             log.epoch,
             log.last + 1,
-            type_=Told.ASSET_DELETED,
+            type_=Told.STREAM_DELETED if kind == "stream" else Told.ASSET_DELETED,
             time=self._clock(),
             media=None,
-            data={"id": asset},
+            data={"id": identity},
         )
         log.append([event])
         self._forget(log.name)

@@ -21,6 +21,15 @@ class NoSuchAsset(ServerError):
         self.asset = asset
 
 
+class NoSuchStream(ServerError):
+    """No live stream has this id, or it was deleted."""
+
+    def __init__(self, stream: str) -> None:
+        """Name the id that was asked for."""
+        super().__init__(f"There is no stream {stream!r}.")
+        self.stream = stream
+
+
 class NoSuchChannel(ServerError):
     """No channel has this name."""
 
@@ -44,6 +53,10 @@ class NoSuchCaption(ServerError):
 
 class WrongState(ServerError):
     """The asset's state does not allow what was asked."""
+
+
+class TooManyBroadcasts(ServerError):
+    """As many broadcasts are on air as this server may carry."""
 
 
 class InvalidRequest(ServerError):

@@ -12,7 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer import schema
-from streamer.rows import Asset, Caption, Failure, Fill, Generation, Rung, State
+from streamer.errors import NoSuchAsset
+from streamer.rows import Asset, Caption, Failure, Fill, Generation, Live, Rung, State, StreamState
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -23,14 +24,26 @@ def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | pos
 
 
 async def gather(connection: AsyncConnection, asked: Select[Any]) -> tuple[Asset, ...]:
-    """Run a select over the asset table, and join rungs and captions, with four statements in all."""
+    """Run a select over the asset table, and join rungs and captions, with five statements at most."""
     rows = (await connection.execute(asked)).all()
     if not rows:
         return ()
     generations = await _generations(connection, rows)
     done = await _done(connection, rows)
     captions = await _captions(connection, [row.id for row in rows])
-    return tuple(_asset(row, generations.get(row.id), done, captions[row.id]) for row in rows)
+    lives = await _lives(connection, rows)
+    return tuple(
+        _asset(row, generations.get(row.id), done, captions[row.id], lives.get(row.id)) for row in rows
+    )
+
+
+async def one(connection: AsyncConnection, asset: str) -> Asset:
+    """Return an asset. Raise NoSuchAsset."""
+    table = schema.asset
+    found = await gather(connection, select(table).where(table.c.id == asset, table.c.deleted_at.is_(None)))
+    if not found:
+        raise NoSuchAsset(asset)
+    return found[0]
 
 
 def generation_row(row: Row[Any]) -> Generation:
@@ -84,8 +97,26 @@ async def _captions(connection: AsyncConnection, assets: list[str]) -> defaultdi
     return captions
 
 
+async def _lives(connection: AsyncConnection, rows: Sequence[Any]) -> dict[str, Live]:
+    named = {row.id: row.stream for row in rows if row.stream is not None}
+    on_air = [row.id for row in rows if row.id in named and row.state in {State.PROBING, State.PLAYABLE}]
+    if not named:
+        return {}
+    table = schema.stream
+    found = await connection.execute(select(table.c.asset, table.c.state).where(table.c.asset.in_(on_air)))
+    states = {row.asset: StreamState(row.state) for row in found}
+    return {
+        asset: Live(stream=stream, state=states.get(asset, StreamState.ENDED))
+        for asset, stream in named.items()
+    }
+
+
 def _asset(
-    row: Row[Any], generation: Any, done: dict[tuple[str, str], int], captions: list[Caption]
+    row: Row[Any],
+    generation: Any,
+    done: dict[tuple[str, str], int],
+    captions: list[Caption],
+    live: Live | None,
 ) -> Asset:
     rungs = () if generation is None else generation.rungs
     failure = row.failure
@@ -111,6 +142,7 @@ def _asset(
         rungs=tuple(Rung(**rung, done=_there(row, rung, done)) for rung in rungs),
         captions=tuple(captions),
         fill=Fill(row.fill),
+        live=live,
     )
 
 

@@ -19,6 +19,7 @@ from streamer.openapi_pieces import (
     record,
     ref,
 )
+from streamer.rows import StreamState
 from streamer.session import answer
 
 PATH: Final = "/api/openapi.json"
@@ -245,8 +246,13 @@ _SCHEMAS: Final[Json] = {
                 "description": "Why tracks of the source are encoded and not served as they are.",
             },
             "failure": {"anyOf": [ref("Failure"), {"type": "null"}]},
+            "live": {
+                "anyOf": [ref("Live"), {"type": "null"}],
+                "description": "Of a broadcast: its stream, and whether it is on air.",
+            },
         }
     ),
+    "Live": record({"stream": TEXT, "state": {"enum": [str(state) for state in StreamState]}}),
     "Rung": record(
         {
             "name": TEXT,

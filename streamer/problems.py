@@ -76,11 +76,15 @@ TABLE: dict[type[Exception], Entry] = {
     packaging.KeyMissing: Entry(status=404, slug="key-missing", title="Not found"),
     packaging.StoreFull: Entry(status=507, slug="store-full", title="The media store is full"),
     errors.NoSuchAsset: Entry(status=404, slug="no-such-asset", title="No such asset"),
+    errors.NoSuchStream: Entry(status=404, slug="no-such-stream", title="No such stream"),
     errors.NoSuchChannel: Entry(status=404, slug="no-such-channel", title="No such channel"),
     errors.NoSuchRun: Entry(status=404, slug="no-such-run", title="No such Run"),
     errors.NoSuchToken: Entry(status=404, slug="no-such-token", title="No such token"),
     errors.NoSuchCaption: Entry(status=404, slug="no-such-caption", title="No such captions"),
     errors.WrongState: Entry(status=409, slug="wrong-state", title="Not possible in this state"),
+    errors.TooManyBroadcasts: Entry(
+        status=503, slug="too-many-broadcasts", title="Too many broadcasts are on air"
+    ),
     errors.InvalidCursor: Entry(status=400, slug="invalid-cursor", title="Unknown cursor"),
     errors.InvalidRequest: Entry(status=400, slug="invalid-request", title="The request is not valid"),
     errors.CatalogFull: Entry(status=507, slug="catalog-full", title="The catalog's disk is full"),

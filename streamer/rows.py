@@ -47,6 +47,17 @@ class Fill(StrEnum):
     WATCHED = "watched"
 
 
+class StreamState(StrEnum):
+    """Where a live stream stands: on a `slate` it waits for its publisher."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    LIVE = "live"
+    SLATE = "slate"
+    RECONNECTING = "reconnecting"
+    ENDED = "ended"
+
+
 class RunState(StrEnum):
     """Where a Run stands."""
 
@@ -71,6 +82,9 @@ class Told(StrEnum):
     ASSET_DELETED = "asset.deleted"
     SEGMENT_STORED = "segment.stored"
     SEGMENT_EVICTED = "segment.evicted"
+    STREAM_STATE = "stream.state"
+    STREAM_CHANGED = "stream.changed"
+    STREAM_DELETED = "stream.deleted"
     RUN_STARTED = "run.started"
     RUN_ENDED = "run.ended"
     UPLOAD_PROGRESS = "upload.progress"
@@ -126,6 +140,14 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What makes an asset a broadcast: its stream, and where that stands as far as this broadcast goes."""
+
+    stream: str
+    state: StreamState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
     """What a viewer asks for. Times are milliseconds since the epoch, `duration` seconds.
 
@@ -151,11 +173,17 @@ class Asset:
     rungs: tuple[Rung, ...] = ()
     captions: tuple[Caption, ...] = ()
     fill: Fill = Fill.FULL
+    live: Live | None = None
 
     @property
     def arriving(self) -> bool:
-        """Say whether bytes of the source are still missing."""
-        return self.size is None or self.received < self.size
+        """Say whether bytes of the source are still missing; a broadcast has no source."""
+        return self.live is None and (self.size is None or self.received < self.size)
+
+    @property
+    def on_air(self) -> bool:
+        """Say whether this is a broadcast that has not ended."""
+        return self.live is not None and self.state in {State.PROBING, State.PLAYABLE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +271,7 @@ def show(asset: Asset, *, log: bool = True) -> dict[str, Any]:
         "warnings": list(asset.warnings),
         "uncopied": list((asset.source or {}).get("uncopied", [])),
         "failure": failure_json(asset.failure, log=log),
+        "live": None if asset.live is None else {"stream": asset.live.stream, "state": str(asset.live.state)},
     }
 
 

@@ -50,9 +50,27 @@ asset = Table(
     Column("maker_until", BigInteger, nullable=False, server_default="0"),
     Column("asked", NAME),  # what its maker is to do, asked of another server
     Column("fill", String(16), nullable=False, server_default="full"),
+    Column("stream", NAME, ForeignKey("stream.id")),  # the stream that it is a broadcast of
     Index(None, "created", "id"),
     Index(None, "state"),
+    Index(None, "stream"),
     Index(None, "upload_id"),
+)
+
+stream = Table(  # addresses of live streams; a deleted one stays for the sake of its recordings
+    "stream",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("deleted", BigInteger),
+    Column("settings", JSON, nullable=False),
+    # The broadcast that is on air, or the last one.
+    Column("asset", NAME, ForeignKey("asset.id", ondelete="SET NULL", use_alter=True)),
+    Index(None, "created", "id"),
 )
 
 generation = Table(

@@ -59,6 +59,7 @@ def test_a_playable_asset_is_shown_with_all_its_addresses():
         "warnings": ["cut"],
         "uncopied": ["audio-0: its format is mp3"],
         "failure": None,
+        "live": None,
     }
 
 

@@ -1,0 +1,276 @@
+"""Broadcasts: the assets of live streams from the first frame to the recording, as rows and events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from packager.life import Aired, Life, Reach, from_json, to_json
+from streamer import schema
+from streamer.channel import Channels, of_asset, of_stream
+from streamer.database import Database, Transaction
+from streamer.errors import NoSuchAsset, TooManyBroadcasts, WrongState
+from streamer.gather import gather, insert_new
+from streamer.gather import one as one_asset
+from streamer.ledger import Stored
+from streamer.live.register import one as one_stream
+from streamer.rows import (
+    Asset,
+    Clock,
+    Failure,
+    State,
+    StreamState,
+    Told,
+    failure_json,
+    new_id,
+    wall_clock,
+)
+from streamer.telling import tell
+
+_OVER = Failure(step="live", message="The broadcast was over before there was a whole segment of it.")
+_ON_AIR = (str(State.PROBING), str(State.PLAYABLE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """A broadcast with the lives of its encoders, oldest first."""
+
+    asset: Asset
+    stream: str
+    lives: tuple[Life, ...]
+
+
+class Broadcasts:
+    """Broadcasts over the database. Every change and the events that tell of it are one transaction.
+
+    `node` is this server's name; it has at most `most` broadcasts on air. Methods that name an asset raise
+    NoSuchAsset where there is none or it was deleted.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        channels: Channels,
+        *,
+        node: str = "local",
+        most: int = 8,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self._database = database
+        self._channels = channels
+        self._node = node
+        self._most = most
+        self._clock = clock
+
+    async def begin(self, stream: str) -> Asset:
+        """Make the asset of a broadcast that begins now; there is nothing to watch yet.
+
+        Raise NoSuchStream, WrongState where the stream is on air, TooManyBroadcasts.
+        """
+        identity, now = new_id(), self._clock()
+
+        async def work(transaction: Transaction) -> Asset:
+            found = await one_stream(transaction.connection, stream)
+            if found.on_air:
+                raise WrongState("The stream is on air already.")
+            await self._room(transaction)
+            await transaction.execute(
+                insert(schema.asset).values(
+                    id=identity,
+                    title=found.title,
+                    folded=found.title.casefold(),
+                    state=str(State.PROBING),
+                    created=now,
+                    updated=now,
+                    received=0,
+                    warnings=[],
+                    stream=stream,
+                    maker=self._node,
+                )
+            )
+            await self._channels.stage_open(transaction, of_asset(identity))
+            await self._stand(transaction, stream, StreamState.CONNECTING, asset=identity)
+            return await tell(transaction, self._channels, identity, told=Told.ASSET_CREATED)
+
+        return await self._database.write(work)
+
+    async def begin_life(self, asset: str, life: Life) -> Asset:
+        """Note the life of an encoder, whose inits are stored: from now on the broadcast can be watched."""
+        row = {
+            "asset": asset,
+            "name": life.generation,
+            "plan": json.loads(to_json(life)),
+            "rungs": _rungs(life, 0),
+            "created": self._clock(),
+        }
+
+        async def work(transaction: Transaction) -> Asset:
+            await self._update(
+                transaction, asset, generation=life.generation, duration="0", state=str(State.PLAYABLE)
+            )
+            await transaction.execute(insert_new(transaction.connection, schema.generation).values(**row))
+            return await tell(transaction, self._channels, asset, told=Told.ASSET_CHANGED)
+
+        return await self._database.write(work)
+
+    async def noted(self, asset: str, generation: str, stored: Sequence[Stored]) -> None:
+        """Note segments that are in the store; repeating it is harmless. No event tells of them."""
+        rows = [
+            {
+                "asset": asset,
+                "generation": generation,
+                "rendition": one.rendition,
+                "number": one.number,
+                "size": one.size,
+            }
+            for one in stored
+        ]
+        try:
+            await self._database.write(
+                lambda transaction: transaction.execute(
+                    insert_new(transaction.connection, schema.segment), rows
+                )
+            )
+        except IntegrityError as error:
+            raise NoSuchAsset(asset) from error
+
+    async def stand(self, stream: str, state: StreamState) -> None:
+        """Say where a stream that is on air stands; saying it again changes nothing. Raise NoSuchStream.
+
+        Raise WrongState where it is not on air: `begin` and `end` say when it is.
+        """
+
+        async def work(transaction: Transaction) -> None:
+            found = await one_stream(transaction.connection, stream)
+            if not found.on_air or found.asset is None:
+                raise WrongState("The stream is not on air.")
+            if found.state is not state:
+                await self._stand(transaction, stream, state, asset=found.asset)
+                await tell(transaction, self._channels, found.asset, told=Told.ASSET_CHANGED)
+
+        await self._database.write(work)
+
+    async def end(self, asset: str, aired: Sequence[Aired]) -> Asset:
+        """End a broadcast: what was aired is its recording, and without a whole segment it has failed.
+
+        The final manifests are in the store by now. Ending it again changes nothing.
+        """
+        lasting = [one for one in aired if segments(one)]
+
+        async def work(transaction: Transaction) -> Asset:
+            found = await one_asset(transaction.connection, asset)
+            if not found.on_air or found.live is None:
+                return found
+            await self._settle(transaction, asset, lasting)
+            changes = await self._recorded(transaction, asset, lasting)
+            await self._update(transaction, asset, **changes, maker=None)
+            await self._stand(transaction, found.live.stream, StreamState.ENDED, asset=asset)
+            return await tell(transaction, self._channels, asset, told=Told.ASSET_CHANGED)
+
+        return await self._database.write(work)
+
+    async def unfinished(self) -> tuple[Broadcast, ...]:
+        """Return the broadcasts of this server that have not ended: after a start, what a crash has cut."""
+        asset, generation = schema.asset, schema.generation
+        async with self._database.read() as connection:
+            found = await gather(connection, select(asset).where(self._on_air()).order_by(asset.c.created))
+            plans: dict[str, list[Life]] = {one.id: [] for one in found}
+            chosen = select(generation.c.asset, generation.c.plan).where(generation.c.asset.in_(plans))
+            for row in await connection.execute(chosen):
+                plans[row.asset].append(from_json(json.dumps(row.plan)))
+        return tuple(
+            Broadcast(
+                asset=one,
+                stream=one.live.stream,
+                lives=tuple(sorted(plans[one.id], key=lambda life: (life.first, life.started))),
+            )
+            for one in found
+            if one.live is not None
+        )
+
+    def _on_air(self) -> ColumnElement[bool]:
+        table = schema.asset
+        return and_(
+            table.c.stream.is_not(None),
+            table.c.state.in_(_ON_AIR),
+            table.c.deleted_at.is_(None),
+            or_(table.c.maker.is_(None), table.c.maker == self._node),
+        )
+
+    async def _room(self, transaction: Transaction) -> None:
+        counted = await transaction.execute(select(func.count()).where(self._on_air()))
+        if counted.scalar_one() >= self._most:
+            raise TooManyBroadcasts(f"This server carries {self._most} broadcasts at one time.")
+
+    async def _settle(self, transaction: Transaction, asset: str, lasting: Sequence[Aired]) -> None:
+        """Note how many segments each life has come to; one without any leaves no trace."""
+        table = schema.generation
+        names = [one.life.generation for one in lasting]
+        await transaction.execute(delete(table).where(table.c.asset == asset, table.c.name.not_in(names)))
+        for one in lasting:
+            chosen = (table.c.asset == asset, table.c.name == one.life.generation)
+            rungs = _rungs(one.life, segments(one))
+            await transaction.execute(update(table).where(*chosen).values(rungs=rungs))
+
+    async def _recorded(
+        self, transaction: Transaction, asset: str, lasting: Sequence[Aired]
+    ) -> Mapping[str, Any]:
+        if not lasting:
+            return {"state": str(State.FAILED), "failure": failure_json(_OVER), "generation": None}
+        table = schema.segment
+        summed = await transaction.execute(select(func.sum(table.c.size)).where(table.c.asset == asset))
+        size = int(summed.scalar_one() or 0)
+        return {
+            "state": str(State.COMPLETE),
+            "generation": lasting[-1].life.generation,
+            "duration": str(sum((seconds_of(one) for one in lasting), Fraction(0))),
+            "size": size,
+            "received": size,
+        }
+
+    async def _stand(self, transaction: Transaction, stream: str, state: StreamState, *, asset: str) -> None:
+        table = schema.stream
+        values = {"state": str(state), "asset": asset, "updated": self._clock()}
+        await transaction.execute(update(table).where(table.c.id == stream).values(**values))
+        told = {"stream": stream, "asset": asset, "state": str(state)}
+        for channel in (of_stream(stream), of_asset(asset)):
+            await self._channels.stage(transaction, channel, Told.STREAM_STATE, told)
+
+    async def _update(self, transaction: Transaction, asset: str, **values: Any) -> None:
+        table = schema.asset
+        changed = await transaction.execute(
+            update(table)
+            .where(table.c.id == asset, table.c.deleted_at.is_(None))
+            .values(**values, updated=self._clock())
+        )
+        if changed.rowcount == 0:
+            raise NoSuchAsset(asset)
+
+
+def segments(aired: Aired) -> int:
+    """Return how many segments every rendition of a life has."""
+    return min(aired.reach.get(name, Reach()).segments for name in aired.life.names)
+
+
+def seconds_of(aired: Aired) -> Fraction:
+    """Return how long a life has been, by its pictures."""
+    life = aired.life
+    name = life.names[0]
+    reach = aired.reach[name]
+    end = life.border(name, segments(aired)) if reach.end is None else reach.end
+    return Fraction(end, life.scale(name))
+
+
+def _rungs(life: Life, count: int) -> list[dict[str, Any]]:
+    pictures: list[dict[str, Any]] = [
+        {"name": rung.name, "kind": "video", "width": rung.width, "height": rung.height}
+        for rung in life.video
+    ]
+    sound: list[dict[str, Any]] = [{"name": life.audio.name, "kind": "audio"}] if life.audio else []
+    return [{**rung, "segments": count} for rung in (*pictures, *sound)]

@@ -113,6 +113,23 @@ def write(tag: Tag) -> bytes:
     return b"".join((first, bytes([time >> 24, 0, 0, 0]), tag.payload, (11 + size).to_bytes(4, "big")))
 
 
+def read(body: bytes) -> list[Tag]:
+    """Read a whole file. Raise ValueError where it is none, or a tag is cut."""
+    if body[:3] != b"FLV":
+        raise ValueError("not FLV")
+    tags = []
+    place = int.from_bytes(body[5:9], "big") + 4
+    while place < len(body):
+        kind, size = Kind(body[place]), int.from_bytes(body[place + 1 : place + 4], "big")
+        time = int.from_bytes(body[place + 4 : place + 7], "big") | body[place + 7] << 24
+        payload = body[place + 11 : place + 11 + size]
+        if len(payload) != size:
+            raise ValueError("a tag is cut")
+        tags.append(Tag(kind=kind, time=time, payload=payload))
+        place += 11 + size + 4
+    return tags
+
+
 def _positive(value: amf.Value) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

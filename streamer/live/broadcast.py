@@ -1,0 +1,198 @@
+"""One broadcast: publishers come and go, one encoder after another makes of it what is on air."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+from packager import live_ladder
+from packager.errors import PackagingError
+from packager.life import Aired, Life, frames_of, new_generation
+from packager.live_ladder import Offer
+from streamer.ingest.door import Ending, Publisher
+from streamer.ingest.flv import Kind, Tag
+from streamer.live.encoding import Air, Encoding, Means, Overloaded
+from streamer.live.opening import Opening
+from streamer.live.recorder import Recorder
+from streamer.live.streams import Settings
+from streamer.rows import StreamState
+
+_TRIES = 5
+"""Encoders in a row that may fail soon after their start before the broadcast is given up."""
+
+_SOON_SECONDS = 60
+_log = logging.getLogger(__name__)
+
+
+class Broadcast:
+    """A broadcast from its first publisher until one has been away for too long.
+
+    `run` is its life; publishers are handed to `publish` meanwhile. `aired` are the lives that are over.
+    """
+
+    def __init__(
+        self,
+        asset: str,
+        *,
+        settings: Settings,
+        means: Means,
+        air: Air,
+        recorder: Recorder,
+        stand: Callable[[StreamState], None],
+    ) -> None:
+        """Take the asset that it is, what it is made with, and who is told where it stands."""
+        self.asset = asset
+        self.aired: list[Aired] = []
+        self.over = False
+        self._settings = settings
+        self._means = means
+        self._air = air
+        self._recorder = recorder
+        self._stand = stand
+        self._publisher: Publisher | None = None
+        self._said: dict[Kind, Tag] = {}
+        self._opening = Opening()
+        self._encoding: Encoding | None = None
+        self._changed = asyncio.Event()
+        # Segments are longer than a second, so a number is never used twice, not even after a crash.
+        self._next = means.wall() // 1000
+
+    async def publish(self, publisher: Publisher, tags: AsyncIterator[Tag]) -> None:
+        """Put a publisher on the air in place of the one before; return when it has left. Raise Unopened."""
+        former, self._publisher = self._publisher, publisher
+        if former is not None:
+            former.close(Ending.TAKEN_OVER)
+        self._said, self._opening = {}, Opening()
+        if self._encoding is not None:
+            self._encoding.join()
+        self._pulse()
+        try:
+            async for tag in tags:
+                if self._publisher is not publisher:
+                    return
+                await self._take(tag)
+        finally:
+            if self._publisher is publisher:
+                self._publisher = None
+                if self._encoding is not None:
+                    self._encoding.leave()
+                self._pulse()
+
+    def end(self) -> None:
+        """End the broadcast: what has come is encoded still."""
+        self.over = True
+        if self._publisher is not None:
+            self._publisher.close(Ending.ENDED)
+        self._pulse()
+
+    async def run(self) -> None:
+        """Broadcast until it is over. Raise PackagingError where no encoder can be kept running."""
+        clock = asyncio.get_running_loop().time
+        failed = 0
+        try:
+            while (offer := await self._opened()) is not None:
+                began = clock()
+                try:
+                    await self._encode(offer)
+                    break
+                except PackagingError as error:
+                    _log.warning("an encoder of broadcast %s failed: %s", self.asset, error.message)
+                    failed = failed + 1 if clock() - began < _SOON_SECONDS else 1
+                    if failed >= _TRIES:
+                        raise
+        finally:
+            self.over = True
+            if self._publisher is not None:
+                self._publisher.close(Ending.ENDED if failed < _TRIES else Ending.FAILED)
+
+    async def _take(self, tag: Tag) -> None:
+        if tag.kind is Kind.SCRIPT or tag.configuration:
+            self._said[tag.kind] = tag
+        if self._encoding is not None:
+            await self._encoding.take(tag)
+            return
+        self._opening.take(tag)
+        if self._opening.offer is not None:
+            self._pulse()
+
+    async def _opened(self) -> Offer | None:
+        """Wait until a publisher sends something to encode; None once the broadcast is over."""
+        while not self.over:
+            if self._opening.offer is not None:
+                return self._opening.offer
+            if not await self._change():
+                return None
+        return None
+
+    async def _change(self) -> bool:
+        """Wait for a change; False where nobody has published for too long, or it is over."""
+        changed = self._changed
+        try:
+            async with asyncio.timeout(None if self._publisher else self._settings.reconnect_seconds):
+                await changed.wait()
+        except TimeoutError:
+            return False
+        return not self.over
+
+    async def _encode(self, offer: Offer) -> None:
+        """Encode one life until there is no publisher any more. Raise PackagingError."""
+        life = self._life(offer)
+        encoding = Encoding(
+            life, offer, means=self._means, air=self._air, recorder=self._recorder, stand=self._stand
+        )
+        encoding.open(self._opening.tags)
+        self._encoding, self._opening = encoding, Opening()
+        running = asyncio.create_task(encoding.run())
+        leaving = asyncio.create_task(self._left())
+        try:
+            await asyncio.wait((running, leaving), return_when=asyncio.FIRST_COMPLETED)
+            encoding.end()
+            await running
+        except Overloaded:
+            self._shed(life)
+            raise
+        finally:
+            self._encoding = None
+            for task in (running, leaving):
+                task.cancel()
+            await asyncio.gather(running, leaving, return_exceptions=True)
+            self._close(encoding)
+
+    def _close(self, encoding: Encoding) -> None:
+        """Take what a life has come to; the next one begins with what the publisher has said of itself."""
+        aired = encoding.over()
+        if aired is not None:
+            self.aired.append(aired)
+            self._next = encoding.reel.next
+        for tag in self._said.values():
+            self._opening.take(tag)
+
+    async def _left(self) -> None:
+        """Return when there has been no publisher for too long, or the broadcast is to end."""
+        while await self._change():
+            pass
+
+    def _life(self, offer: Offer) -> Life:
+        rate = live_ladder.output_rate(offer.rate)
+        frames, parts = frames_of(self._settings.part_seconds, rate)
+        return Life(
+            generation=new_generation(),
+            rate=rate,
+            part_frames=frames,
+            parts=parts,
+            started=self._means.wall() - self._opening.waited,
+            first=self._next,
+            video=live_ladder.video_rungs(offer, pixels=self._means.pixels, effort=self._means.effort),
+            audio=live_ladder.audio_rung(offer),
+        )
+
+    def _shed(self, life: Life) -> None:
+        """Encode less from now on: the broadcast goes on without its top rung."""
+        rest = sum(rung.width * rung.height for rung in life.video[1:])
+        self._means = replace(self._means, pixels=int(rest * life.rate))
+
+    def _pulse(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

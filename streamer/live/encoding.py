@@ -1,0 +1,213 @@
+"""One encoder's life within a broadcast: tags in, whoever sends them; parts out, to viewers and the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from packager import encoder
+from packager.cutter import Sample
+from packager.errors import PackagingError
+from packager.inits import codecs
+from packager.ladder import Effort
+from packager.life import PARTS_HELD, Aired, Life
+from packager.live_ladder import Offer
+from packager.parts import Part
+from packager.process import Spawner
+from streamer.ingest.flv import Tag
+from streamer.live.feed import Feed
+from streamer.live.recorder import Recorder, Reel
+from streamer.live.slate import slate
+from streamer.live.splice import Splice
+from streamer.rows import Clock, StreamState
+
+_TICK_SECONDS = 0.02
+"""How often it is looked whether something has to fill in for the publisher: twice a frame at 25 a second."""
+
+_LATE_MS = 2_000
+_LATE_SECONDS = 4.0
+_log = logging.getLogger(__name__)
+
+
+class Overloaded(PackagingError):
+    """The machine does not encode as fast as the publisher sends."""
+
+    code = "overloaded"
+
+
+class Air(Protocol):
+    """What is on air, for whoever delivers it."""
+
+    def begin(self, life: Life, inits: Mapping[str, bytes], codecs: Mapping[str, str]) -> None:
+        """Take it that a life begins behind what there is."""
+
+    def take(self, part: Part) -> None:
+        """Take a part of the present life."""
+
+    def over(self, aired: Aired) -> None:
+        """Take it that the present life has come to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What broadcasts are made with: `pixels` a second may be encoded, `picture` is the slate's PNG."""
+
+    spawner: Spawner
+    effort: Effort
+    pixels: int
+    wall: Clock
+    picture: Path | None = None
+
+
+class Encoding:
+    """Encodes one life. `run` does, until `end` has been called and all is encoded.
+
+    `stand` is told whenever what viewers see changes its source.
+    """
+
+    def __init__(
+        self,
+        life: Life,
+        offer: Offer,
+        *,
+        means: Means,
+        air: Air,
+        recorder: Recorder,
+        stand: Callable[[StreamState], None],
+    ) -> None:
+        self.reel = Reel(life)
+        self._life = life
+        self._offer = offer
+        self._means = means
+        self._air = air
+        self._recorder = recorder
+        self._stand = stand
+        self._stood: StreamState | None = None
+        self._feed = Feed(audio=life.audio is not None)
+        patience = round(PARTS_HELD * life.part_seconds * 1000)
+        self._splice = Splice(patience=patience, sound=life.audio is not None)
+        self._present = True
+        self._inits: dict[str, bytes] = {}
+        self._early: list[Part] = []  # parts of a rendition while the init of another is awaited
+        self._encoded = 0
+
+    @property
+    def begun(self) -> bool:
+        """Say whether all renditions have begun, and the life is on the air."""
+        return len(self._inits) == len(self._life.names)
+
+    def join(self) -> None:
+        """Take it that another publisher sends from now on."""
+        self._present = True
+        self._splice.join()
+
+    def leave(self) -> None:
+        """Take it that the publisher has gone."""
+        self._present = False
+        self._splice.leave()
+
+    def open(self, tags: Iterable[Tag]) -> None:
+        """Take the tags that a publisher begins with."""
+        for tag in tags:
+            self._feed.add(self._splice.take(tag, _now()))
+
+    async def take(self, tag: Tag) -> None:
+        """Take a tag of the publisher, once there is room for it."""
+        await self._feed.room()
+        self._feed.add(self._splice.take(tag, _now()))
+
+    def end(self) -> None:
+        """Let the input come to its end."""
+        self._feed.end()
+
+    async def run(self) -> None:
+        """Encode all of it. Raise PackagingError, Overloaded among them; what came out before stays."""
+        encoding = asyncio.create_task(
+            encoder.encode(self._life, self._feed.stream(), spawner=self._means.spawner, hearing=self),
+            name=f"encode {self._life.generation}",
+        )
+        tasks = (encoding, asyncio.create_task(self._tick()), asyncio.create_task(self._show()))
+        try:
+            await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks[:2]:
+                if task.done():
+                    await task
+        finally:
+            self._feed.end()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def over(self) -> Aired | None:
+        """End the life on the air and in the store; None where it never began."""
+        if not self.begun:
+            return None
+        for name, number, body in self.reel.close():
+            self._recorder.keep(self._life, name, number, body)
+        self._air.over(self.reel.aired)
+        return self.reel.aired
+
+    def init(self, rendition: str, body: bytes) -> None:
+        """Take an init segment; with the last one of them the life is on the air."""
+        self._inits[rendition] = body
+        if not self.begun:
+            return
+        self._recorder.begin(self._life, self._inits)
+        self._air.begin(self._life, self._inits, {name: codecs(one) for name, one in self._inits.items()})
+        for part in self._early:
+            self._give(part)
+        self._early.clear()
+
+    def sample(self, rendition: str, sample: Sample) -> None:
+        """Take note how far the pictures are encoded."""
+        if rendition == self._life.video[0].name:
+            self._encoded = sample.time * 1000 // self._life.timescale
+
+    def part(self, part: Part) -> None:
+        """Take a part."""
+        if self.begun:
+            self._give(part)
+        else:
+            self._early.append(part)
+
+    def _give(self, part: Part) -> None:
+        ended = self.reel.take(part)
+        self._air.take(part)
+        if ended is not None:
+            self._recorder.keep(self._life, part.rendition, *ended)
+
+    async def _tick(self) -> None:
+        """Fill in for the publisher, and watch that the encoder keeps up, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        timely = clock()
+        while True:
+            self._feed.add(self._splice.tick(_now()))
+            self._tell()
+            if self._splice.time - self._encoded <= _LATE_MS or len(self._life.video) == 1:
+                timely = clock()
+            elif clock() - timely >= _LATE_SECONDS:
+                raise Overloaded("this machine does not encode as fast as the publisher sends")
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _tell(self) -> None:
+        state = StreamState.LIVE
+        if self._splice.filled:
+            state = StreamState.SLATE if self._present else StreamState.RECONNECTING
+        if self.begun and state is not self._stood:
+            self._stood = state
+            self._stand(state)
+
+    async def _show(self) -> None:
+        """Make the slate, beside what is on air already."""
+        try:
+            self._splice.show(await slate(self._means.spawner, self._offer, self._means.picture))
+        except PackagingError as error:
+            _log.warning("there is no slate for %s: %s", self._life.generation, error.message)
+
+
+def _now() -> int:
+    return int(asyncio.get_running_loop().time() * 1000)

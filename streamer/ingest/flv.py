@@ -41,6 +41,7 @@ class Kind(IntEnum):
 class Tag:
     """One tag. `time` is the decode time in milliseconds as the sender counts it, except that it never wraps.
 
+    Script data and configurations may have any time; many encoders say 0.
     `payload` is the tag's data: of video and audio always H.264 and AAC in the plain form of FLV, whichever
     form the publisher sent, with a whole head and something behind it.
     """

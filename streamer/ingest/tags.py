@@ -41,19 +41,18 @@ class TagReader:
         payload = _payload(kind, message)
         if payload is None:
             return []
-        return [Tag(kind=kind, time=self._unwrapped(kind, message.time), payload=payload)]
+        tag = Tag(kind=kind, time=self._unwrapped(message.time), payload=payload)
+        # Many encoders give time 0 to what is neither seen nor heard, wherever their times begin.
+        if kind is not Kind.SCRIPT and not tag.configuration:
+            self._last = tag.time
+        return [tag]
 
-    def _unwrapped(self, kind: Kind, time: int) -> int:
-        """Return the time nearest to the last one that is `time` in its lower 31 bits.
-
-        Script data follows but does not lead: many encoders give it time 0.
-        """
-        if self._last is not None:
-            half = _NEAREST_WRAP // 2
-            time = self._last + (time - self._last + half) % _NEAREST_WRAP - half
-        if kind is not Kind.SCRIPT:
-            self._last = time
-        return time
+    def _unwrapped(self, time: int) -> int:
+        """Return the time nearest to the last one that is `time` in its lower 31 bits."""
+        if self._last is None:
+            return time
+        half = _NEAREST_WRAP // 2
+        return self._last + (time - self._last + half) % _NEAREST_WRAP - half
 
 
 def _payload(kind: Kind, message: Message) -> bytes | None:

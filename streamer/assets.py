@@ -117,6 +117,8 @@ class Assets:
             raise InvalidRequest("`title` is a text.")
         if fill is not None and fill not in list(Fill):
             raise InvalidRequest(f"`fill` is one of {', '.join(Fill)}.")
+        if fill is not None:
+            _made_here(await self._catalog.get(asset))
         if title is not None:
             await self._catalog.rename(asset, clean_title(title))
         if fill is not None:
@@ -126,6 +128,8 @@ class Assets:
     async def delete(self, request: web.Request) -> web.Response:
         """Delete the asset for everybody at once; its media goes after."""
         asset = request.match_info["asset"]
+        if (await self._catalog.get(asset)).on_air:
+            raise WrongState("The broadcast is on air; end it first.")
         await self._catalog.delete(asset)
         await self._works.remove(asset)
         return web.Response(status=204, headers={hdrs.CACHE_CONTROL: "no-store"})
@@ -135,6 +139,7 @@ class Assets:
 
         async def work() -> Answer:
             asset = await self._catalog.get(request.match_info["asset"])
+            _made_here(asset)
             if asset.state is not State.FAILED:
                 raise WrongState("Only what has failed can be tried again.")
             await self._works.retry(asset.id)
@@ -147,6 +152,7 @@ class Assets:
 
         async def work() -> Answer:
             asset = await self._catalog.get(request.match_info["asset"])
+            _made_here(asset)
             if asset.state not in {State.PLAYABLE, State.COMPLETE}:
                 raise WrongState("Only what can be watched can be encoded anew.")
             await self._works.reencode(asset.id)
@@ -157,6 +163,7 @@ class Assets:
     async def put_captions(self, request: web.Request) -> web.Response:
         """Add captions from WebVTT or SubRip, in place of those in the same language. Raise BadCaptions."""
         asset = await self._catalog.get(request.match_info["asset"])
+        _made_here(asset)
         language = clean_language(request.match_info["language"])
         label = clean_title(request.query.get("label") or language)
         body = to_webvtt(await _bounded(request, CAPTIONS_MAX)).encode()
@@ -181,6 +188,12 @@ class Assets:
         key = request.headers.get("Idempotency-Key")
         status, body = await self._replays.once(key, fingerprint(request.method, request.path), work)
         return answer(body, status=status)
+
+
+def _made_here(asset: Asset) -> None:
+    """Raise WrongState for a broadcast: it was encoded as it came, and nothing is made of it afterwards."""
+    if asset.live is not None:
+        raise WrongState("This is a broadcast: it stays as it was encoded when it was on air.")
 
 
 def _limit(text: str | None) -> int:

@@ -113,7 +113,7 @@ class SharedLeases:
         left = or_(
             table.c.deleted_at.is_not(None),
             table.c.asked.is_not(None),
-            and_(table.c.state.in_(_MADE), made),
+            and_(table.c.state.in_(_MADE), table.c.stream.is_(None), made),
         )
         free = or_(table.c.maker_until < now(), table.c.maker == self._node)
         async with self._database.read() as connection:

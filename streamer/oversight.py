@@ -166,6 +166,7 @@ class Oversight:
             .where(
                 asset.c.state == str(State.PLAYABLE),
                 asset.c.fill == str(Fill.FULL),
+                asset.c.stream.is_(None),
                 asset.c.deleted_at.is_(None),
             )
         )

@@ -33,10 +33,13 @@ _KEPT = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shown:
-    """A presentation with the version it was taken at, and the manifests rendered from it so far."""
+    """A presentation with the version it was taken at, and the manifests rendered from it so far.
+
+    Of a broadcast that is over there is none: its manifests are objects of the store.
+    """
 
     version: tuple[object, ...]
-    presentation: Presentation
+    presentation: Presentation | None
     complete: bool
     rendered: dict[str, Rendered]
 
@@ -82,14 +85,22 @@ class Shelf:
         if shown is None:
             return None
         if key not in shown.rendered:
-            text = manifests.render(shown.presentation, key)
-            if text is None:
+            body = await self._manifest(asset_id, key, shown.presentation)
+            if body is None:
                 return None
-            body = text.encode()
             shown.rendered[key] = Rendered(
                 body=body, etag=hashlib.sha256(body).hexdigest()[:32], version=1, complete=shown.complete
             )
         return shown.rendered[key]
+
+    async def _manifest(self, asset_id: str, key: str, presentation: Presentation | None) -> bytes | None:
+        if presentation is not None:
+            text = manifests.render(presentation, key)
+            return None if text is None else text.encode()
+        try:
+            return await self._store.get(f"{asset_id}/{key}")
+        except KeyMissing:
+            return None
 
     async def copied(self, asset_id: str, key: str) -> Copy | None:
         """Return a segment that is the source's own, None where the key names none."""
@@ -190,6 +201,10 @@ class Shelf:
             asset = await self._catalog.get(asset_id)
         except NoSuchAsset:
             return None
+        if asset.live is not None:
+            if asset.state is not State.COMPLETE:
+                return None
+            return _Shown(version=version, presentation=None, complete=True, rendered={})
         if making is not None and making.made is not None:
             base, complete = making.made.presentation(), False
         elif asset.generation is not None and asset.state in {State.PLAYABLE, State.COMPLETE}:

@@ -65,7 +65,7 @@ class Works:
         for asset in await self._catalog.tombstones():
             await self.resume(asset)
         for row in await self._catalog.in_state(State.PROBING, State.PLAYABLE):
-            if not _on_demand(row):
+            if row.live is None and not _on_demand(row):
                 await self.resume(row.id)
         self._sweeper = asyncio.create_task(self._sweep(), name="sweeper")
 
@@ -196,7 +196,7 @@ class Works:
             if await self._leases.take(asset_id):
                 await self._purge(asset_id)
             return
-        if asset.state in {State.PROBING, State.PLAYABLE}:
+        if asset.live is None and asset.state in {State.PROBING, State.PLAYABLE}:
             await self._begin(asset_id)
 
     async def carry_out(self, asset_id: str, wish: str) -> bool:

@@ -1,0 +1,284 @@
+"""A broadcast with real encoders: publishers drop and come back, encoders die, viewers see one timeline."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+
+from packager import keys
+from packager.ladder import Effort
+from packager.life import Aired, Life
+from packager.parts import Part
+from packager.process import Spawner
+from packager.store import MemoryStore
+from streamer.ingest import flv
+from streamer.ingest.door import Ending
+from streamer.ingest.flv import Tag
+from streamer.live.broadcast import Broadcast
+from streamer.live.encoding import Means
+from streamer.live.recorder import Recorder
+from streamer.live.streams import Settings
+from streamer.rows import StreamState, wall_clock
+from tests.flow.whole_site import processes
+from tests.media import reader
+from tests.media.clip import X264, Clip
+from tests.media.sources import constant
+
+RATE = Fraction(25)
+CLIP = Clip(
+    name="on-air",
+    suffix=".flv",
+    timing=constant(25, 12),
+    video=(*X264, "-g", "25", "-bf", "0"),
+    width=320,
+    height=180,
+)
+LARGER = Clip(
+    name="on-air-2",
+    suffix=".flv",
+    timing=constant(25, 12),
+    video=(*X264, "-g", "25", "-bf", "2"),
+    width=640,
+    height=360,
+)
+
+
+class Air:
+    """Keeps what is on air, and wakes a test that waits for it."""
+
+    def __init__(self) -> None:
+        self.lives: list[Life] = []
+        self.inits: dict[str, dict[str, bytes]] = {}
+        self.parts: dict[tuple[str, str], list[Part]] = defaultdict(list)
+        self.overs: list[Aired] = []
+        self.states: list[StreamState] = []
+        self.kept: set[str] = set()
+        self._changed = asyncio.Condition()
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task] = set()
+
+    def begin(self, life, inits, codecs):
+        assert set(inits) == set(codecs) == set(life.names)
+        self.lives.append(life)
+        self.inits[life.generation] = dict(inits)
+        self._wake()
+
+    def take(self, part):
+        self.parts[self.lives[-1].generation, part.rendition].append(part)
+        self._wake()
+
+    def over(self, aired):
+        self.overs.append(aired)
+        self._wake()
+
+    def stored(self, generation, rendition, segment):
+        self.kept.add(keys.segment(generation, rendition, segment))
+        self._wake()
+
+    def stand(self, state):
+        self.states.append(state)
+        self._wake()
+
+    def _wake(self):
+        task = self._loop.create_task(self._notify())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _notify(self):
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, condition, seconds: float = 40) -> None:
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(condition)
+
+
+class Rows:
+    async def begin_life(self, asset, life):
+        pass
+
+    async def noted(self, asset, generation, stored):
+        pass
+
+
+class Publisher:
+    """A publisher that sends at the pace of the clock until the test has it stop."""
+
+    protocol, address = "rtmp", "127.0.0.1"
+
+    def __init__(self, tags: list[Tag], session: str) -> None:
+        self.session = session
+        self.ending: Ending | None = None
+        self._tags = tags
+        self._stop = asyncio.Event()
+
+    def close(self, ending):
+        self.ending = ending
+        self._stop.set()
+
+    def stop(self):
+        self._stop.set()
+
+    async def tags(self) -> AsyncIterator[Tag]:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for tag in self._tags:
+            try:
+                async with asyncio.timeout(max(0, began + tag.time / 1000 - clock())):
+                    await self._stop.wait()
+            except TimeoutError:
+                yield tag
+            else:
+                return
+
+
+class Show:
+    """A broadcast under test."""
+
+    def __init__(self, broadcast: Broadcast, air: Air, store: MemoryStore) -> None:
+        self.broadcast, self.air, self.store = broadcast, air, store
+        self.publishing: set[asyncio.Task] = set()
+
+    def publish(self, file: Path, session: str = "a") -> Publisher:
+        publisher = Publisher(flv.read(file.read_bytes()), session)
+        task = asyncio.create_task(self.broadcast.publish(publisher, publisher.tags()))
+        self.publishing.add(task)
+        return publisher
+
+    def segments(self, generation: str, rendition: str) -> list[bytes]:
+        found: dict[int, list[bytes]] = defaultdict(list)
+        for part in self.air.parts[generation, rendition]:
+            found[part.segment].append(part.body)
+        return [b"".join(bodies) for bodies in found.values()]
+
+    def numbers(self, life: Life, rendition: str) -> list[tuple[Fraction, int | None]]:
+        init = self.air.inits[life.generation][rendition]
+        return reader.read_numbers(init, self.segments(life.generation, rendition))
+
+    async def on_air(self, parts: int, life: int = 0) -> None:
+        await self.air.until(
+            lambda: (
+                len(self.air.lives) > life
+                and len(self.air.parts[self.air.lives[life].generation, self.air.lives[life].names[0]])
+                >= parts
+            )
+        )
+
+
+@pytest.fixture
+async def show() -> AsyncIterator[Show]:
+    async with Spawner(Path(imageio_ffmpeg.get_ffmpeg_exe())) as spawner:
+        air, store = Air(), MemoryStore()
+        recorder = Recorder("a", store=store, broadcasts=Rows(), kept=air)
+        broadcast = Broadcast(
+            "a",
+            settings=Settings(reconnect_seconds=6),
+            means=Means(spawner=spawner, effort=Effort(preset="ultrafast"), pixels=10**9, wall=wall_clock),
+            air=air,
+            recorder=recorder,
+            stand=air.stand,
+        )
+        recording = asyncio.create_task(recorder.run())
+        running = asyncio.create_task(broadcast.run())
+        made = Show(broadcast, air, store)
+        try:
+            yield made
+        finally:
+            broadcast.end()
+            await asyncio.wait_for(running, 30)
+            recorder.close()
+            await recording
+            await asyncio.gather(*made.publishing, return_exceptions=True)
+
+
+def steady(shown: list[tuple[Fraction, int | None]]) -> bool:
+    """Say whether pictures follow each other at the rate, from 0 on."""
+    return [round(time * RATE) for time, _ in shown] == list(range(len(shown)))
+
+
+async def test_what_is_published_is_on_air_frame_by_frame_and_is_what_is_stored(show, clips):
+    publisher = show.publish(clips.make(CLIP))
+    await show.on_air(9)
+    publisher.stop()
+    show.broadcast.end()
+    await show.air.until(lambda: show.air.overs)
+    (life,) = show.air.lives
+    for rung in life.video:
+        shown = show.numbers(life, rung.name)
+        assert steady(shown)
+        found = [number for _, number in shown]
+        first = found.index(1)
+        assert found[first : first + 60] == list(range(1, 61))
+        segments = show.segments(life.generation, rung.name)
+        names = [keys.segment(life.generation, rung.name, number) for number in range(len(segments))]
+        await show.air.until(lambda names=names: set(names) <= show.air.kept)
+        assert [await show.store.get(name) for name in names] == segments
+    assert show.air.overs[0].reach[life.video[0].name].segments == len(segments)
+
+
+async def test_a_publisher_that_drops_and_comes_back_breaks_nothing(show, clips):
+    first = show.publish(clips.make(CLIP))
+    await show.on_air(7)
+    first.stop()
+    await show.air.until(lambda: StreamState.RECONNECTING in show.air.states)
+    await show.on_air(12)
+    show.publish(clips.make(LARGER), "b")
+    await show.air.until(lambda: show.air.states[-1] is StreamState.LIVE)
+    await show.on_air(22)
+    show.broadcast.end()
+    await show.air.until(lambda: show.air.overs)
+    (life,) = show.air.lives
+    shown = show.numbers(life, life.video[0].name)
+    assert steady(shown)
+    parts = show.air.parts[life.generation, life.video[0].name]
+    assert {part.end - part.begin for part in parts[:-1]} == {life.part_frames * life.frame_ticks}
+    found = [number for _, number in shown]
+    gone = found.index(None)
+    back = gone + next(at for at, number in enumerate(found[gone:]) if number is not None)
+    assert back - gone >= 25
+    assert None not in found[:gone]
+    assert found[back + 10 :] == list(range(found[back + 10], found[back + 10] + len(found) - back - 10))
+    sound = show.air.parts[life.generation, "audio-0"]
+    assert all(one.end == following.begin for one, following in pairwise(sound))
+    assert abs(Fraction(sound[-1].end, 48_000) - shown[-1][0]) < 1
+
+
+async def test_the_newest_publisher_takes_the_place_of_the_one_before(show, clips):
+    first = show.publish(clips.make(CLIP))
+    await show.on_air(4)
+    show.publish(clips.make(CLIP), "b")
+    await show.air.until(lambda: first.ending is Ending.TAKEN_OVER)
+    await show.on_air(12)
+    assert steady(show.numbers(show.air.lives[0], show.air.lives[0].names[0]))
+    assert len(show.air.lives) == 1
+
+
+async def test_an_encoder_that_dies_is_followed_by_another_life(show, clips):
+    show.publish(clips.make(CLIP))
+    await show.on_air(6)
+    (pid,) = processes(Path(imageio_ffmpeg.get_ffmpeg_exe()).resolve())
+    os.kill(pid, signal.SIGKILL)
+    await show.on_air(6, life=1)
+    before, after = show.air.lives
+    assert before.generation != after.generation
+    over = show.air.overs[0]
+    assert after.first == before.first + max(reach.segments for reach in over.reach.values())
+    assert steady(show.numbers(after, after.names[0]))
+
+
+async def test_who_stays_away_too_long_has_ended_it(show, clips):
+    publisher = show.publish(clips.make(CLIP))
+    await show.on_air(2)
+    publisher.stop()
+    await show.air.until(lambda: show.air.overs)
+    assert show.broadcast.over
+    assert len(show.broadcast.aired) == 1

@@ -53,6 +53,7 @@ class Broadcast:
         self._stand = stand
         self._publisher: Publisher | None = None
         self._said: dict[Kind, Tag] = {}
+        self._first: Offer | None = None
         self._opening = Opening()
         self._encoding: Encoding | None = None
         self._changed = asyncio.Event()
@@ -138,6 +139,10 @@ class Broadcast:
 
     async def _encode(self, offer: Offer) -> None:
         """Encode one life until there is no publisher any more. Raise PackagingError."""
+        # What playlists have said of times and tracks holds for all of the broadcast.
+        self._first = self._first or offer
+        first = self._first
+        offer = replace(offer, rate=first.rate, sample_rate=first.sample_rate, channels=first.channels)
         life = self._life(offer)
         encoding = Encoding(
             life, offer, means=self._means, air=self._air, recorder=self._recorder, stand=self._stand

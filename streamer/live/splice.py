@@ -47,10 +47,14 @@ class _Lane:
 
     def out(self, tag: Tag, time: int, now: int) -> Iterator[Tag]:
         """Send a publisher's tag on, with its configuration where that is another one than before."""
-        if self.said is not None:
-            yield from self._configured(self.said, time)
+        yield from self.announce(time)
         self.last, self.arrived = time, now
         yield replace(tag, time=time)
+
+    def announce(self, time: int) -> Iterator[Tag]:
+        """Send the publisher's configuration unless it is the one that was sent last."""
+        if self.said is not None:
+            yield from self._configured(self.said, time)
 
     def _configured(self, configuration: Tag, time: int) -> Iterator[Tag]:
         # By value: many publishers repeat themselves with every keyframe.
@@ -161,6 +165,8 @@ class Splice:
         lane.live, lane.looped = True, 0
         for other in self._lanes.values():
             if other.last < 0:
+                # At once, however late its media may be: a demuxer looks for streams at the beginning only.
+                yield from other.announce(time)
                 other.arrived, other.last = now, time
         yield from lane.out(tag, time, now)
 

@@ -1,4 +1,4 @@
-"""Frames sent on as they are encoded: one endless answer for each viewer, none of whom can hold up another."""
+"""Frames sent on as they are encoded: one endless answer for each viewer, who holds up no other."""
 
 from __future__ import annotations
 

@@ -195,7 +195,14 @@ def test_the_same_configuration_again_is_not_sent_twice():
     for n in range(4):
         stage.send(configuration(Kind.VIDEO), picture(n * 1000, key=True))
         stage.now += 1000
-    assert sum(tag.configuration for tag in stage.out) == 1
+    assert [tag.kind for tag in stage.out if tag.configuration] == [Kind.AUDIO, Kind.VIDEO]
+
+
+def test_both_configurations_are_there_before_the_first_picture():
+    stage = Stage()
+    stage.come()
+    stage.send(picture(0, key=True))
+    assert [tag.configuration for tag in stage.out] == [True, True, False]
 
 
 def test_silence_fills_in_where_only_the_sound_stops():

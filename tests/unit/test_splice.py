@@ -195,7 +195,7 @@ def test_the_same_configuration_again_is_not_sent_twice():
     for n in range(4):
         stage.send(configuration(Kind.VIDEO), picture(n * 1000, key=True))
         stage.now += 1000
-    assert [tag.kind for tag in stage.out if tag.configuration] == [Kind.AUDIO, Kind.VIDEO]
+    assert [tag.kind for tag in stage.out if tag.configuration] == [Kind.VIDEO, Kind.AUDIO]
 
 
 def test_both_configurations_are_there_before_the_first_picture():

@@ -71,10 +71,10 @@ def iframes(rendition: Rendition, presentation: Presentation) -> str:
 def text(rendition: Rendition, presentation: Presentation) -> str:
     """Return the playlist of a text rendition: one WebVTT file, as one segment over the whole duration."""
     length = max(
-        1, _rounded(presentation.duration.numerator * _MICROSECOND, presentation.duration.denominator)
+        1, rounded(presentation.duration.numerator * _MICROSECOND, presentation.duration.denominator)
     )
     head = _head(presentation, target=_ceiling(length), start=Fraction(0), tags=())
-    return f"{head}{_extinf(length)}{rendition.prefix}/0.vtt\n#EXT-X-ENDLIST\n"
+    return f"{head}{extinf(length)}{rendition.prefix}/0.vtt\n#EXT-X-ENDLIST\n"
 
 
 def playlist(rendition: Rendition, presentation: Presentation) -> str:
@@ -89,7 +89,7 @@ def playlist(rendition: Rendition, presentation: Presentation) -> str:
 def _listing(rendition: Rendition, presentation: Presentation, *, tags: tuple[str, ...]) -> str:
     scale = rendition.timescale
     # Rounding the border times, not the durations, keeps the sum of EXTINF within a microsecond of the truth.
-    times = [_rounded(border * _MICROSECOND, scale) for border in rendition.borders]
+    times = [rounded(border * _MICROSECOND, scale) for border in rendition.borders]
     lengths = [end - start for start, end in pairwise(times)]
     longest = (max(lengths, default=0) + _MICROSECOND // 2) // _MICROSECOND
     head = _head(
@@ -107,16 +107,16 @@ def _listing(rendition: Rendition, presentation: Presentation, *, tags: tuple[st
 
 def _blocks(prefix: str, lengths: Iterable[int]) -> list[str]:
     """Return each segment's lines; lengths are microseconds."""
-    return [f"{_extinf(length)}{prefix}/{number}.m4s\n" for number, length in enumerate(lengths)]
+    return [f"{extinf(length)}{prefix}/{number}.m4s\n" for number, length in enumerate(lengths)]
 
 
-def _extinf(length: int) -> str:
+def extinf(length: int) -> str:
+    """Return the line of a segment's length, given in microseconds."""
     return f"#EXTINF:{length // _MICROSECOND}.{length % _MICROSECOND:06d},\n"
 
 
 def _head(presentation: Presentation, *, target: int, start: Fraction, tags: tuple[str, ...]) -> str:
-    milliseconds = _rounded(start.numerator * 1000, start.denominator)
-    moment = datetime.fromtimestamp(presentation.started, UTC) + timedelta(milliseconds=milliseconds)
+    milliseconds = rounded(start.numerator * 1000, start.denominator)
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
@@ -125,12 +125,19 @@ def _head(presentation: Presentation, *, target: int, start: Fraction, tags: tup
         # An open EVENT is live to players, which would begin at its end.
         *(["#EXT-X-PLAYLIST-TYPE:VOD"] if presentation.ended else _OPEN),
         *tags,
-        f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}",
+        program_date_time(presentation.started * 1000 + milliseconds),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _rounded(dividend: int, divisor: int) -> int:
+def program_date_time(milliseconds: int) -> str:
+    """Return the line that gives the following segment its wall clock, in milliseconds since the epoch."""
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
+    return f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
+
+
+def rounded(dividend: int, divisor: int) -> int:
+    """Return the integer nearest to a fraction."""
     return (dividend + divisor // 2) // divisor
 
 

@@ -28,6 +28,11 @@ def segment(generation: str, rendition: str, number: int) -> str:
     return f"{generation}/{rendition}/{number}.m4s"
 
 
+def part(generation: str, rendition: str, number: int, place: int) -> str:
+    """Return the key of one part of a live segment; both count from 0."""
+    return f"{generation}/{rendition}/{number}.{place}.m4s"
+
+
 def text(generation: str, rendition: str) -> str:
     """Return the key of a text rendition, one WebVTT file for the whole duration."""
     return f"{generation}/{rendition}/0.vtt"
@@ -48,9 +53,11 @@ def sprite(generation: str, number: int) -> str:
     return f"{generation}/storyboard/{number}.jpg"
 
 
-_SEGMENT = re.compile(
-    r"(?P<generation>[a-z0-9][a-z0-9_-]{0,63})/(?P<rendition>[a-z0-9][a-z0-9_-]{0,63})/(?P<number>0|[1-9][0-9]{0,8})\.m4s"
-)
+_FOLDER = r"(?P<generation>[a-z0-9][a-z0-9_-]{0,63})/(?P<rendition>[a-z0-9][a-z0-9_-]{0,63})"
+_NUMBER = r"(?P<number>0|[1-9][0-9]{0,8})"
+_SEGMENT = re.compile(rf"{_FOLDER}/{_NUMBER}\.m4s")
+_PART = re.compile(rf"{_FOLDER}/{_NUMBER}\.(?P<place>0|[1-9][0-9]{{0,8}})\.m4s")
+_INIT = re.compile(rf"{_FOLDER}/init\.mp4")
 
 
 def parse_segment(key: str) -> tuple[str, str, int] | None:
@@ -59,3 +66,17 @@ def parse_segment(key: str) -> tuple[str, str, int] | None:
     if found is None:
         return None
     return found["generation"], found["rendition"], int(found["number"])
+
+
+def parse_part(key: str) -> tuple[str, str, int, int] | None:
+    """Return (generation, rendition, segment, part) where the key names a part, else None."""
+    found = _PART.fullmatch(key)
+    if found is None:
+        return None
+    return found["generation"], found["rendition"], int(found["number"]), int(found["place"])
+
+
+def parse_init(key: str) -> tuple[str, str] | None:
+    """Return (generation, rendition) where the key names an init segment, else None."""
+    found = _INIT.fullmatch(key)
+    return (found["generation"], found["rendition"]) if found else None

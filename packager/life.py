@@ -7,7 +7,7 @@ a playlist says of a life follows from this value and from how far each renditio
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -29,7 +29,7 @@ PARTS_HELD = 3
 class Reach:
     """How far a rendition of a life has come: whole segments, and parts of the one behind them.
 
-    `end` is where the last segment ends, in ticks, once the life is over: it may be shorter than the others.
+    `end` is where the last segment ends, in ticks, once nothing comes behind it: it may be a short one.
     """
 
     segments: int = 0
@@ -98,6 +98,20 @@ class Life:
     def _unit(self) -> Fraction:
         return Fraction(AAC_FRAME, self.audio.sample_rate) if self.audio else Fraction(0)
 
+    def follows(self, first: Life) -> bool:
+        """Say whether this life may follow in a broadcast that began with `first`.
+
+        Playlists say once, for ever, how long parts and segments are at most, and whether there is sound.
+        """
+        names = [(rung.name, first.video[0].name) for rung in self.video[:1]]
+        if self.audio and first.audio:
+            names.append((self.audio.name, first.audio.name))
+        return (
+            bool(self.audio) == bool(first.audio)
+            and self.target_duration <= first.target_duration
+            and all(self.part_target(own) <= first.part_target(given) for own, given in names)
+        )
+
     def is_sound(self, name: str) -> bool:
         """Say whether a rendition is the sound."""
         return self.audio is not None and name == self.audio.name
@@ -129,11 +143,65 @@ class Life:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aired:
-    """A life and how far each of its renditions has come; all have the same segments once it is `over`."""
+    """A life and how far each of its renditions has come; `reach` has all of them.
+
+    Once it is `over` every reach has its `end`. An encoder may fail between the last parts of two renditions:
+    the one that has a segment less then has a gap in its place, so that all count alike.
+    """
 
     life: Life
     reach: Mapping[str, Reach]
     over: bool = False
+
+    @property
+    def segments(self) -> int:
+        """Return how many whole segments the rendition has that has most."""
+        return max((one.segments for one in self.reach.values()), default=0)
+
+    def whole(self, name: str) -> int:
+        """Return how many whole segments count for a rendition, gaps among them."""
+        return self.segments if self.over else self.reach[name].segments
+
+    def end(self, name: str, segment: int) -> int:
+        """Return where a whole segment ends, in ticks: the last one of a life may be short."""
+        reach = self.reach[name]
+        border = self.life.border(name, segment + 1)
+        if segment < reach.segments - 1 or reach.end is None:
+            return border
+        if segment == reach.segments - 1:
+            return reach.end
+        longest = max(Fraction(one.end or 0, self.life.scale(other)) for other, one in self.reach.items())
+        return min(border, max(int(longest * self.life.scale(name)), self.life.border(name, segment) + 1))
+
+    def parts(self, name: str, segment: int) -> int:
+        """Return how many parts of a segment are there."""
+        reach = self.reach[name]
+        if segment >= reach.segments:
+            return reach.parts if segment == reach.segments else 0
+        if reach.end is None or segment < reach.segments - 1:
+            return self.life.parts
+        inner = range(1, self.life.parts)
+        return 1 + sum(self.life.border(name, segment, part) < reach.end for part in inner)
+
+
+def carried(lives: Sequence[Life], name: str) -> tuple[str, ...]:
+    """Return by which rendition of each life a rendition of one of them goes on: the nearest not above it.
+
+    Raise KeyError where no life has it.
+    """
+    known = next((life for life in lives if name in life.names), None)
+    if known is None:
+        raise KeyError(name)
+    if known.is_sound(name):
+        return tuple(life.audio.name if life.audio else "" for life in lives)
+    height = next(rung.height for rung in known.video if rung.name == name)
+    return tuple(_nearest(life, name, height) for life in lives)
+
+
+def _nearest(life: Life, name: str, height: int) -> str:
+    if name in life.names:
+        return name
+    return next((rung.name for rung in life.video if rung.height <= height), life.video[-1].name)
 
 
 _LIFE = TypeAdapter(Life)

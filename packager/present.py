@@ -85,7 +85,7 @@ def _video(
         codecs=codecs[rung.name],
         timescale=plan.timescale,
         borders=borders,
-        bandwidth=peak or _bound(rung, known, timescale=plan.timescale, target=target),
+        bandwidth=peak or bound(rung, known, timescale=plan.timescale, target=target),
         average=average,
         width=rung.width,
         height=rung.height,
@@ -117,14 +117,19 @@ def _copied(
     )
 
 
-def _bound(rung: VideoRung, borders: Sequence[int], *, timescale: int, target: int) -> int:
-    """Return what no stretch of segments that counts exceeds.
+def bound(rung: VideoRung, borders: Sequence[int], *, timescale: int, target: int) -> int:
+    """Return how many bits a second no stretch of segments that counts exceeds.
 
     x264's VBV keeps d seconds within maxrate × d + 0.9 × buffer, because it starts 90 % full.
     """
     shortest = min((borders[b] - borders[a] for a, b in spans(borders, timescale, target)))
     spill = Fraction(9 * rung.buffer * timescale, 10 * shortest)
     return round(max(Fraction(5, 4) * rung.maxrate, rung.maxrate + spill)) + _CONTAINER
+
+
+def sound_bound(rung: AudioRung) -> int:
+    """Return how many bits a second no stretch of sound exceeds."""
+    return rung.bitrate * 5 // 4 + _CONTAINER
 
 
 def _audio(
@@ -144,7 +149,7 @@ def _audio(
         codecs=codecs[rung.name],
         timescale=rung.sample_rate,
         borders=borders,
-        bandwidth=peak or rung.bitrate * 5 // 4 + _CONTAINER,
+        bandwidth=peak or sound_bound(rung),
         average=average,
         channels=rung.channels,
         sample_rate=rung.sample_rate,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
 import pytest
 
 from packager import life
-from packager.life import Life
+from packager.life import Aired, Life, Reach
 from packager.plan import AudioRung, VideoRung
 
 RUNG = VideoRung(
@@ -63,3 +64,44 @@ def test_sound_stays_within_half_an_access_unit_of_the_picture():
 def test_a_life_survives_being_written_down():
     made = lived(Fraction(25))
     assert life.from_json(life.to_json(made)) == made
+
+
+def test_a_life_follows_where_nothing_that_was_said_of_parts_becomes_wrong():
+    first = lived(Fraction(25))
+    assert lived(Fraction(25)).follows(first)
+    assert lived(Fraction(25), Fraction(1, 5)).follows(first)
+    assert not lived(Fraction(24)).follows(first)  # parts of 0.333 s where 0.320 s were announced
+    assert not replace(first, audio=None).follows(first)
+    assert not lived(Fraction(25), Fraction(5, 2)).follows(first)
+
+
+def test_a_rendition_is_carried_by_the_nearest_that_is_not_above_it():
+    def ladder(*heights):
+        rungs = tuple(replace(RUNG, name=f"{height}p", height=height) for height in heights)
+        return replace(lived(Fraction(25)), video=rungs)
+
+    lives = [ladder(1080, 720, 360), ladder(720, 360), ladder(480)]
+    assert life.carried(lives, "1080p") == ("1080p", "720p", "480p")
+    assert life.carried(lives, "480p") == ("360p", "360p", "480p")
+    assert life.carried(lives, "360p") == ("360p", "360p", "480p")  # nothing lower is there
+    assert life.carried(lives, "audio-0") == ("audio-0",) * 3
+    with pytest.raises(KeyError):
+        life.carried(lives, "240p")
+
+
+def test_the_last_segment_of_a_life_ends_with_its_last_part():
+    made = lived(Fraction(25))
+    ended = Aired(
+        life=made,
+        reach={
+            "360p": Reach(segments=3, end=made.border("360p", 2, 2) + 1000),
+            "audio-0": Reach(segments=2, end=made.border("audio-0", 2)),
+        },
+        over=True,
+    )
+    assert [ended.whole(name) for name in made.names] == [3, 3]
+    assert [ended.parts("360p", segment) for segment in range(4)] == [6, 6, 3, 0]
+    assert ended.end("360p", 2) == made.border("360p", 2, 2) + 1000
+    assert ended.end("360p", 1) == made.border("360p", 2)
+    gap = Fraction(ended.end("audio-0", 2) - made.border("audio-0", 2), 48_000)
+    assert abs(gap - Fraction(17, 25)) < Fraction(1, 40)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
 from packager import labels
@@ -28,6 +29,18 @@ _FASTEST = 32
 _UPDATE = Fraction(2)
 
 
+Template: TypeAlias = Callable[[Rendition], list[str]]
+"""Returns the lines that say which segments a rendition has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What differs between media that are there and such as are being made: `clock` goes into every set."""
+
+    template: Template
+    clock: Sequence[str] = ()
+
+
 def mpd(presentation: Presentation) -> str:
     """Return the MPD: one Period, every track's segments by number with their exact times.
 
@@ -35,18 +48,18 @@ def mpd(presentation: Presentation) -> str:
     """
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        _tag(
+        tag(
             "MPD",
             xmlns="urn:mpeg:dash:schema:mpd:2011",
             profiles=PROFILES,
             **_kind(presentation),
-            minBufferTime=_duration(Fraction(presentation.target_duration)),
+            minBufferTime=duration(Fraction(presentation.target_duration)),
         ),
-        _tag("Period", id="0", start="PT0S"),
-        *_sets(presentation),
+        tag("Period", id="0", start="PT0S"),
+        *sets(presentation),
         "</Period>",
         # With so early a start any clock will do; without one dash.js asks a third party, or fails.
-        *([] if presentation.ended else [_descriptor("UTCTiming", CLOCK, _published(presentation))]),
+        *([] if presentation.ended else [descriptor("UTCTiming", CLOCK, _published(presentation))]),
         "</MPD>",
     ]
     return "\n".join(lines) + "\n"
@@ -59,13 +72,13 @@ def _kind(presentation: Presentation) -> dict[str, Any]:
     not move from one MPD to the next (23009-1 5.4.1). No timeShiftBufferDepth: all of it stays.
     """
     if presentation.ended:
-        return {"type": "static", "mediaPresentationDuration": _duration(presentation.duration)}
+        return {"type": "static", "mediaPresentationDuration": duration(presentation.duration)}
     return {
         "type": "dynamic",
         "availabilityStartTime": "1970-01-01T00:00:00Z",
         "publishTime": _published(presentation),
-        "minimumUpdatePeriod": _duration(_UPDATE),
-        "maxSegmentDuration": _duration(Fraction(presentation.target_duration)),
+        "minimumUpdatePeriod": duration(_UPDATE),
+        "maxSegmentDuration": duration(Fraction(presentation.target_duration)),
     }
 
 
@@ -75,13 +88,15 @@ def _published(presentation: Presentation) -> str:
     return (moment + timedelta(seconds=int(presentation.duration))).isoformat().replace("+00:00", "Z")
 
 
-def _sets(presentation: Presentation) -> list[str]:
+def sets(presentation: Presentation, form: Form | None = None) -> list[str]:
+    """Return the adaptation sets of a Period, pictures first; their ids are the same in every one."""
+    form = form or Form(template=template)
     lines: list[str] = []
     following = MAIN + 1
     if presentation.video:
-        lines += _video(presentation.video)
+        lines += _video(presentation.video, form)
     for rendition, name, default in _audio_tracks(presentation.audio):
-        lines += _audio(rendition, number=following, name=name, default=default)
+        lines += _audio(rendition, number=following, name=name, default=default, form=form)
         following += 1
     # Text is listed from the end on only, and an id that has been given stays.
     trick = following
@@ -96,11 +111,11 @@ def _sets(presentation: Presentation) -> list[str]:
     return lines
 
 
-def _video(rungs: Sequence[Rendition]) -> list[str]:
+def _video(rungs: Sequence[Rendition], form: Form) -> list[str]:
     top = max(rungs, key=lambda rung: rung.width * rung.height)
     shape = Fraction(top.width, top.height)
     fastest = max(rung.frame_rate for rung in rungs)
-    head = _tag(
+    head = tag(
         "AdaptationSet",
         id=MAIN,
         contentType="video",
@@ -112,12 +127,12 @@ def _video(rungs: Sequence[Rendition]) -> list[str]:
         maxFrameRate=_rate(fastest),
         par=f"{shape.numerator}:{shape.denominator}",
     )
-    return [head, _role("main"), *_representations(rungs), "</AdaptationSet>"]
+    return [head, *form.clock, _role("main"), *_representations(rungs, form.template), "</AdaptationSet>"]
 
 
-def _audio(rendition: Rendition, *, number: int, name: str, default: bool) -> list[str]:
+def _audio(rendition: Rendition, *, number: int, name: str, default: bool, form: Form) -> list[str]:
     stereo = rendition.channels <= 2
-    head = _tag(
+    head = tag(
         "AdaptationSet",
         id=number,
         contentType="audio",
@@ -130,16 +145,17 @@ def _audio(rendition: Rendition, *, number: int, name: str, default: bool) -> li
     )
     return [
         head,
-        _descriptor("AudioChannelConfiguration", CHANNELS, _CONFIGURATION.get(rendition.channels, 2)),
+        descriptor("AudioChannelConfiguration", CHANNELS, _CONFIGURATION.get(rendition.channels, 2)),
         _label(name),
+        *form.clock,
         _role("main" if default else "alternate"),
-        *_representations([rendition]),
+        *_representations([rendition], form.template),
         "</AdaptationSet>",
     ]
 
 
 def _text(rendition: Rendition, *, number: int, name: str) -> list[str]:
-    head = _tag(
+    head = tag(
         "AdaptationSet",
         id=number,
         contentType="text",
@@ -151,7 +167,7 @@ def _text(rendition: Rendition, *, number: int, name: str) -> list[str]:
         _label(name),
         *([_role("main")] if rendition.default else []),
         _role("forced-subtitle" if rendition.forced else "subtitle"),
-        _tag("Representation", id=rendition.name, bandwidth=max(1, rendition.bandwidth)),
+        tag("Representation", id=rendition.name, bandwidth=max(1, rendition.bandwidth)),
         f"<BaseURL>{escape(rendition.prefix)}/0.vtt</BaseURL>",
         "</Representation>",
         "</AdaptationSet>",
@@ -159,7 +175,7 @@ def _text(rendition: Rendition, *, number: int, name: str) -> list[str]:
 
 
 def _trick(rendition: Rendition, *, number: int) -> list[str]:
-    head = _tag(
+    head = tag(
         "AdaptationSet",
         id=number,
         contentType="video",
@@ -171,15 +187,15 @@ def _trick(rendition: Rendition, *, number: int) -> list[str]:
     )
     return [
         head,
-        _descriptor("EssentialProperty", TRICKMODE, MAIN),
-        *_representations([rendition]),
+        descriptor("EssentialProperty", TRICKMODE, MAIN),
+        *_representations([rendition], template),
         "</AdaptationSet>",
     ]
 
 
 def _images(board: Storyboard, *, number: int) -> list[str]:
     each = board.interval * board.columns * board.rows
-    template = _tag(
+    template = tag(
         "SegmentTemplate",
         empty=True,
         timescale=each.denominator,
@@ -188,16 +204,16 @@ def _images(board: Storyboard, *, number: int) -> list[str]:
         media=f"{board.prefix}/$Number$.jpg",
     )
     return [
-        _tag("AdaptationSet", id=number, contentType="image", mimeType="image/jpeg"),
+        tag("AdaptationSet", id=number, contentType="image", mimeType="image/jpeg"),
         template,
-        _tag(
+        tag(
             "Representation",
             id="storyboard",
             bandwidth=max(1, board.bandwidth),
             width=board.columns * board.width,
             height=board.rows * board.height,
         ),
-        _descriptor("EssentialProperty", TILES, f"{board.columns}x{board.rows}"),
+        descriptor("EssentialProperty", TILES, f"{board.columns}x{board.rows}"),
         "</Representation>",
         "</AdaptationSet>",
     ]
@@ -212,20 +228,20 @@ def _audio_tracks(audio: Sequence[Rendition]) -> list[tuple[Rendition, str, bool
     return [(each, named[labels.track(each)], labels.track(each) == chosen) for each in audio]
 
 
-def _representations(renditions: Sequence[Rendition]) -> list[str]:
+def _representations(renditions: Sequence[Rendition], made: Template) -> list[str]:
     """Return Representations, under one SegmentTemplate where all have the same, else each with its own."""
-    templates = [_template(rendition) for rendition in renditions]
-    shared = all(template == templates[0] for template in templates)
+    templates = [made(rendition) for rendition in renditions]
+    shared = all(one == templates[0] for one in templates)
     lines = list(templates[0]) if shared else []
-    for rendition, template in zip(renditions, templates, strict=True):
+    for rendition, own in zip(renditions, templates, strict=True):
         head = _representation(rendition, empty=shared)
-        lines += [head] if shared else [head, *template, "</Representation>"]
+        lines += [head] if shared else [head, *own, "</Representation>"]
     return lines
 
 
 def _representation(rendition: Rendition, *, empty: bool) -> str:
     picture = rendition.width > 0
-    return _tag(
+    return tag(
         "Representation",
         empty=empty,
         id=rendition.name,
@@ -239,16 +255,20 @@ def _representation(rendition: Rendition, *, empty: bool) -> str:
     )
 
 
-def _template(rendition: Rendition) -> list[str]:
+def files(rendition: Rendition) -> dict[str, Any]:
+    """Return the attributes of a SegmentTemplate that name the files, numbered from 0."""
     parent, slash, last = rendition.prefix.rpartition("/")
     folder = f"{parent}{slash}$RepresentationID$" if last == rendition.name else rendition.prefix
-    head = _tag(
-        "SegmentTemplate",
-        timescale=rendition.timescale,
-        startNumber=0,
-        initialization=f"{folder}/init.mp4",
-        media=f"{folder}/$Number$.m4s",
-    )
+    return {
+        "startNumber": 0,
+        "initialization": f"{folder}/init.mp4",
+        "media": f"{folder}/$Number$.m4s",
+    }
+
+
+def template(rendition: Rendition) -> list[str]:
+    """Return a SegmentTemplate with the exact time of every segment."""
+    head = tag("SegmentTemplate", timescale=rendition.timescale, **files(rendition))
     return [
         head,
         "<SegmentTimeline>",
@@ -268,19 +288,21 @@ def _timeline(borders: Sequence[int]) -> list[str]:
     return lines
 
 
-def _tag(name: str, /, *, empty: bool = False, **attributes: str | int | None) -> str:
+def tag(name: str, /, *, empty: bool = False, **attributes: str | int | None) -> str:
+    """Return an opening tag, or an empty one; attributes that are None are left out."""
     said = "".join(
         f" {key}={quoteattr(str(value))}" for key, value in attributes.items() if value is not None
     )
     return f"<{name}{said}{'/' if empty else ''}>"
 
 
-def _descriptor(name: str, scheme: str, value: str | int) -> str:
-    return _tag(name, empty=True, schemeIdUri=scheme, value=value)
+def descriptor(name: str, scheme: str, value: str | int) -> str:
+    """Return an element of DescriptorType (23009-1 5.8.2)."""
+    return tag(name, empty=True, schemeIdUri=scheme, value=value)
 
 
 def _role(value: str) -> str:
-    return _descriptor("Role", ROLE, value)
+    return descriptor("Role", ROLE, value)
 
 
 def _label(name: str) -> str:
@@ -293,7 +315,7 @@ def _rate(rate: Fraction) -> str | None:
     return str(rate.numerator) if rate.denominator == 1 else f"{rate.numerator}/{rate.denominator}"
 
 
-def _duration(seconds: Fraction) -> str:
+def duration(seconds: Fraction) -> str:
     """Return an xs:duration, to the microsecond above: a player must not drop the last frame for rounding."""
     microseconds = -(-seconds.numerator * 1_000_000 // seconds.denominator)
     whole, rest = divmod(microseconds, 1_000_000)

@@ -36,10 +36,6 @@ class Reach:
     parts: int = 0
     end: int | None = None
 
-    def has(self, segment: int, part: int) -> bool:
-        """Say whether a part is there."""
-        return segment < self.segments or (segment == self.segments and part < self.parts)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
@@ -172,6 +168,17 @@ class Aired:
             return reach.end
         longest = max(Fraction(one.end or 0, self.life.scale(other)) for other, one in self.reach.items())
         return min(border, max(int(longest * self.life.scale(name)), self.life.border(name, segment) + 1))
+
+    def has(self, name: str, segment: int, part: int) -> bool:
+        """Say whether a part is there, or was."""
+        return part < self.parts(name, segment)
+
+    def expects(self, name: str, segment: int, part: int = 0) -> bool:
+        """Say whether a part is to come soon: of the segment that grows, or of the next one."""
+        reach = self.reach[name]
+        if self.over or reach.end is not None or part >= self.life.parts:
+            return False
+        return (reach.segments, reach.parts) <= (segment, part) and segment <= reach.segments + 1
 
     def parts(self, name: str, segment: int) -> int:
         """Return how many parts of a segment are there."""

@@ -50,6 +50,7 @@ RULES: Mapping[str, Rule] = {
     "bundle": PUBLIC,
     "favicon": PUBLIC,
     "media": PUBLIC,
+    "time": PUBLIC,
     "health": PUBLIC,
     "ready": PUBLIC,
     "metrics": Rule(read=Policy.VIEWER),

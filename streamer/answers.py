@@ -15,7 +15,7 @@ from streamer.problems import Problem
 _METHODS = "GET, HEAD, OPTIONS"
 
 # Media is for every page: a fixed answer, never an echo of Origin, so that no cache has to vary by it.
-_OPEN = {
+OPEN = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Age, Content-Length, Content-Range, Date, ETag",
     "Timing-Allow-Origin": "*",
@@ -23,7 +23,7 @@ _OPEN = {
     "X-Content-Type-Options": "nosniff",
 }
 _PREFLIGHT = {
-    **_OPEN,
+    **OPEN,
     "Allow": _METHODS,
     "Access-Control-Allow-Methods": _METHODS,
     "Access-Control-Allow-Headers": "Authorization, If-Match, If-None-Match, If-Range, Range",
@@ -81,18 +81,19 @@ async def refuse(request: web.Request, problem: Problem, kind: Kind) -> web.Stre
     """Send a problem, cacheable as the kind of error says."""
     body = json.dumps(problem.members()).encode()
     policy = POLICIES[kind]
-    fields = {"Content-Type": policy.media_type, "Cache-Control": policy.cache, **problem.headers, **_OPEN}
+    fields = {"Content-Type": policy.media_type, "Cache-Control": policy.cache, **problem.headers, **OPEN}
     entry = Entry(size=len(body), etag="", common=fields, content={}, body=body)
     lines = head(problem.status, entry.tail, length=len(body))
     sent = None if request.method == "HEAD" else entry
     return await Reply(problem.status, lines, entry=sent, stop=0 if sent is None else len(body)).send(request)
 
 
-def common(kind: Kind, etag: str) -> dict[str, str]:
-    """Return the fields of a 200 that a 304 repeats (RFC 9110 section 15.4.5)."""
+def common(kind: Kind, etag: str, *, target_duration: int = 0) -> dict[str, str]:
+    """Return the fields of a 200 that a 304 repeats (RFC 9110 section 15.4.5); live ones live by a target."""
     policy = POLICIES[kind]
     vary = {"Vary": "Accept-Encoding"} if policy.negotiated else {}
-    return {"ETag": f'"{etag}"', "Cache-Control": policy.cache, **vary, **_OPEN}
+    tag = {"ETag": f'"{etag}"'} if etag else {}
+    return {**tag, "Cache-Control": policy.cache_control(target_duration=target_duration), **vary, **OPEN}
 
 
 def content(kind: Kind, *, coding: str = "") -> dict[str, str]:

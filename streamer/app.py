@@ -38,6 +38,7 @@ from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.leases import SharedLeases
 from streamer.ledger import SqlLedger
+from streamer.live.clock import Clock as LiveClock
 from streamer.metrics import Metrics
 from streamer.nodes import Nodes
 from streamer.openapi import OpenApi
@@ -309,6 +310,7 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
         media.origin,
         Session(truth.tokens, access),
         health,
+        LiveClock(truth.clock),
         OpenApi(__version__),
         Pages(truth.catalog),
     )

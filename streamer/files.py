@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import AsyncGenerator
 from email.utils import formatdate
 from functools import lru_cache
 from io import FileIO
@@ -41,6 +42,24 @@ class Reply(web.StreamResponse):
         self._lines = lines
         self._entry = entry
         self._span = (start, stop)
+        self._written = False
+
+    def write_now(self, request: web.Request) -> None:
+        """Write all of a body in memory without waiting; `send` then only waits until it has left.
+
+        For one answer to many who were held: all of them are written before anyone's task is woken.
+        """
+        entry, transport = self._entry, request.transport
+        if entry is None or entry.body is None or transport is None or transport.is_closing():
+            return
+        self._written = True
+        lines = self._lines + _last_lines(int(time.time()), _connection(request))
+        body = entry.body if self._span == (0, entry.size) else entry.body[slice(*self._span)]
+        if len(body) <= _ONE_WRITE:
+            transport.write(lines + body)
+        else:
+            transport.write(lines)
+            transport.write(body)
 
     async def send(self, request: web.Request) -> Self:
         """Send it all; a reply to HEAD has no entry. Return the reply, for aiohttp."""
@@ -72,6 +91,12 @@ class Reply(web.StreamResponse):
         """Do nothing: `send` has done it."""
 
     async def _send(self, request: web.Request, transport: asyncio.Transport) -> None:
+        if not self._written:
+            await self._send_entry(request, transport)
+        if transport.get_write_buffer_size():
+            await _drained(request, transport)
+
+    async def _send_entry(self, request: web.Request, transport: asyncio.Transport) -> None:
         lines = self._lines + _last_lines(int(time.time()), _connection(request))
         entry = self._entry
         start, stop = self._span
@@ -86,12 +111,32 @@ class Reply(web.StreamResponse):
                 start += await _send_file(transport, entry.file, start, stop)
             if start < stop:
                 await _send_chunks(request, transport, _reader(entry), start, stop)
-        if transport.get_write_buffer_size():
-            await _drained(request, transport)
 
     def _reset(self, transport: asyncio.Transport) -> None:
         self._keep_alive = False
         transport.abort()
+
+
+class Growing(Reply):
+    """Send a rendered head, and pieces as they come, in chunks (RFC 9112 section 7.1).
+
+    Where the pieces end with an exception the connection is reset: the end of the body was not seen.
+    """
+
+    def __init__(self, lines: bytes, pieces: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(200, lines)
+        self._pieces = pieces
+
+    async def _send(self, request: web.Request, transport: asyncio.Transport) -> None:
+        transport.write(self._lines + _last_lines(int(time.time()), _connection(request)))
+        async with contextlib.aclosing(self._pieces) as pieces:
+            async for piece in pieces:
+                if transport.is_closing():
+                    raise ConnectionResetError
+                transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+                if transport.get_write_buffer_size():
+                    await _drained(request, transport)
+        transport.write(b"0\r\n\r\n")
 
 
 @lru_cache(maxsize=8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
 import re
 from collections.abc import Awaitable, Callable, Coroutine
@@ -20,6 +19,7 @@ from packager.errors import KeyMissing, PackagingError, StoreFailed
 from packager.folder import content_etag
 from packager.store import Store
 from streamer.answers import absent, common, content, judged, not_allowed, preflight, refuse, whole
+from streamer.coding import compressed
 from streamer.conditions import accepts_gzip, plain
 from streamer.hot import Entry, Hot
 from streamer.problems import Problem
@@ -29,7 +29,6 @@ _PREFIX = "/v/"
 _TARGET = re.compile(
     r"(?:https?://[^/?#]*)?/v/(?P<asset>[a-z0-9]{1,64})/(?P<key>[a-z0-9][a-z0-9_./-]{0,300})"
 )
-_GZIP_LEVEL = 6
 _GONE_SECONDS = 0.5
 
 
@@ -75,12 +74,23 @@ class Shelf(Protocol):
         """
 
 
+class Live(Protocol):
+    """What is on air, which is asked before the store."""
+
+    async def asset(self, name: str) -> str:
+        """Return which asset a name in a path stands for; every asset stands for itself."""
+
+    async def answer(self, request: web.Request, asset_id: str, key: str) -> web.StreamResponse | None:
+        """Answer a GET or HEAD for a key that some asset may have; None where the store is to answer."""
+
+
 class Origin:
     """Answers GET, HEAD and OPTIONS for assets; keys of the store begin with the asset's id.
 
     `memory` bounds the bytes of small objects kept at hand, `files` the open descriptors. An object is looked
-    up again in the store after `recheck` seconds; `forget` makes this node notice a deletion at once. `asked`
-    is told of every object that was found there, by its name in the store, as often as it is looked up.
+    up again in the store after `recheck` seconds; `forget` makes this node notice a deletion at once. What is
+    `live` goes before the store. `asked` is told of every object that was found there, by its name in the
+    store, as often as it is looked up.
     """
 
     def __init__(
@@ -91,11 +101,13 @@ class Origin:
         memory: int = 64 << 20,
         files: int = 512,
         recheck: float = 30,
+        live: Live | None = None,
         asked: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._shelf = shelf
         self._recheck = recheck
+        self._live = live
         self._asked = asked
         self._hot = Hot(memory=memory, files=files)
         self._manifests = Hot(memory=memory // 4, files=0)
@@ -143,6 +155,15 @@ class Origin:
             return await preflight(request)
         if request.method not in {"GET", "HEAD"}:
             return await not_allowed(request)
+        if self._live is not None:
+            asset_id = await self._live.asset(asset_id)
+            answer = await self._live.answer(request, asset_id, key)
+            if answer is not None:
+                return answer
+        return await self._kept(request, asset_id, key, kind)
+
+    async def _kept(self, request: web.Request, asset_id: str, key: str, kind: Kind) -> web.StreamResponse:
+        """Answer from the store, or from whoever renders or makes what is not there."""
         if POLICIES[kind].negotiated:
             entry = await self._manifest(request, asset_id, key)
         else:
@@ -273,7 +294,7 @@ class Origin:
         kind = classify(key, complete=rendered.complete) or Kind.MULTIVARIANT
         body, etag = rendered.body, rendered.etag
         if coding:
-            body = await asyncio.to_thread(_gzip, body)
+            body = await asyncio.to_thread(compressed, body)
             etag = f"{etag}-gz"
         entry = Entry(
             size=len(body),
@@ -313,8 +334,3 @@ def _open(path: Path, size: int) -> FileIO | None:
         file.close()
         raise StoreFailed("A stored file has changed its size.", evidence=str(path))
     return file
-
-
-def _gzip(body: bytes) -> bytes:
-    """Compress; no time of day in it, so that equal text gives equal bytes."""
-    return gzip.compress(body, _GZIP_LEVEL, mtime=0)

@@ -1,0 +1,156 @@
+"""Render the MPD of a broadcast (ISO/IEC 23009-1): a Period for every life, low-latency while on air."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from functools import partial
+
+from packager import dash, live_present
+from packager.dash import descriptor, duration, tag
+from packager.life import PARTS_HELD, Aired, Life
+from packager.model import Presentation, Rendition
+
+CLOCK_PATH = "/time"
+"""Where players ask for the time: a path of the server, whichever asset is watched."""
+
+CLOCK = "urn:mpeg:dash:utc:http-iso:2014"
+
+_SLACK = 2000
+"""Milliseconds behind the target from which on players rather jump than catch up."""
+
+
+def mpd(
+    lives: Sequence[Aired], codecs: Mapping[str, str], *, window: int | None = None, ended: bool = False
+) -> str:
+    """Return the MPD. On air it only changes with the lives: players count segments by the clock.
+
+    Once the broadcast has `ended` it is static, the lives one behind the other without the time between them.
+    """
+    body = _recorded(lives, codecs) if ended else _on_air(lives, codecs, window=window)
+    return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *body, "</MPD>")) + "\n"
+
+
+def first_listed(lives: Sequence[Aired], *, window: int | None) -> int:
+    """Return the number of the first life of which something is within the window."""
+    if window is None:
+        return 0
+    edge = _end(lives[-1])
+    return next(n for n, aired in enumerate(lives) if _end(aired) > edge - window or aired is lives[-1])
+
+
+def _on_air(lives: Sequence[Aired], codecs: Mapping[str, str], *, window: int | None) -> list[str]:
+    first = lives[0].life
+    target = PARTS_HELD * first.part_seconds
+    head = tag(
+        "MPD",
+        xmlns="urn:mpeg:dash:schema:mpd:2011",
+        profiles=dash.PROFILES,
+        type="dynamic",
+        availabilityStartTime=_moment(first.started),
+        publishTime=_moment(lives[-1].life.started),
+        minimumUpdatePeriod=duration(Fraction(first.target_duration)),
+        timeShiftBufferDepth=None if window is None else duration(Fraction(window)),
+        suggestedPresentationDelay=duration(target),
+        maxSegmentDuration=duration(Fraction(first.target_duration)),
+        minBufferTime=duration(target),
+    )
+    lines = [head, *_service(int(target * 1000))]
+    for aired in lives[first_listed(lives, window=window) :]:
+        life = aired.life
+        length = duration(_shortest(aired)) if aired.over else None
+        start = duration(Fraction(life.started - first.started, 1000))
+        lines.append(tag("Period", id=life.generation, start=start, duration=length))
+        form = dash.Form(template=partial(_template, life), clock=_clock(life))
+        lines += dash.sets(_bare(aired, codecs), form)
+        lines.append("</Period>")
+    return [*lines, descriptor("UTCTiming", CLOCK, CLOCK_PATH)]
+
+
+def _recorded(lives: Sequence[Aired], codecs: Mapping[str, str]) -> list[str]:
+    presentations = [live_present.presentation(aired, codecs) for aired in lives]
+    lengths = [_shortest(aired) for aired in lives]
+    head = tag(
+        "MPD",
+        xmlns="urn:mpeg:dash:schema:mpd:2011",
+        profiles=dash.PROFILES,
+        type="static",
+        mediaPresentationDuration=duration(sum(lengths, Fraction(0))),
+        minBufferTime=duration(Fraction(lives[0].life.target_duration)),
+    )
+    lines, start = [head], Fraction(0)
+    for presentation, length in zip(presentations, lengths, strict=True):
+        head = tag(
+            "Period", id=presentation.generation, start=duration(start), duration=duration(length)
+        )
+        lines += [head, *dash.sets(presentation), "</Period>"]
+        start += length
+    return lines
+
+
+def _service(target: int) -> list[str]:
+    """Say how far behind players ought to be, in milliseconds, and how fast they may catch up (5.13)."""
+    return [
+        tag("ServiceDescription", id=0),
+        tag("Latency", empty=True, referenceId=0, target=target, min=target // 2, max=target + _SLACK),
+        tag("PlaybackRate", empty=True, min="0.96", max="1.04"),
+        "</ServiceDescription>",
+    ]
+
+
+def _clock(life: Life) -> list[str]:
+    """Say when what is shown at time 0 was encoded; prft boxes say it of every part (5.12)."""
+    reference = tag(
+        "ProducerReferenceTime",
+        id=0,
+        type="encoder",
+        inband="true",
+        wallClockTime=_moment(life.started),
+        presentationTime=0,
+    )
+    return [reference, descriptor("UTCTiming", CLOCK, CLOCK_PATH), "</ProducerReferenceTime>"]
+
+
+def _template(life: Life, rendition: Rendition) -> list[str]:
+    """Return a SegmentTemplate by number, a segment there as soon as its first part is.
+
+    Sound counts as the picture does: its borders are the access units nearest to that.
+    """
+    return [
+        tag(
+            "SegmentTemplate",
+            empty=True,
+            timescale=life.timescale,
+            duration=life.segment_frames * life.frame_ticks,
+            availabilityTimeOffset=_decimal(life.segment_seconds - life.part_seconds),
+            availabilityTimeComplete="false",
+            **dash.files(rendition),
+        )
+    ]
+
+
+def _bare(aired: Aired, codecs: Mapping[str, str]) -> Presentation:
+    return live_present.ladder([Aired(life=aired.life, reach=aired.reach)], codecs)
+
+
+def _shortest(aired: Aired) -> Fraction:
+    """Return how long a life is in all renditions, once it is over: no one is to ask for what one lacks."""
+    return min(Fraction(one.end or 0, aired.life.scale(name)) for name, one in aired.reach.items())
+
+
+def _end(aired: Aired) -> Fraction:
+    """Return the wall clock at which a life ends so far, in seconds since the epoch."""
+    life = aired.life
+    return Fraction(life.started, 1000) + aired.segments * life.segment_seconds
+
+
+def _moment(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _decimal(seconds: Fraction) -> str:
+    """Return seconds, rounded down to the microsecond: what is promised must be there."""
+    microseconds = seconds.numerator * 1_000_000 // seconds.denominator
+    return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"

@@ -1,0 +1,116 @@
+"""What is on air over HTTP: manifests that are held until there is something new in them, and media."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+
+from cdn.policy import Kind, classify
+from packager import keys
+from packager.store import Store
+from streamer.answers import absent, judged, refuse
+from streamer.conditions import accepts_gzip
+from streamer.hot import Entry
+from streamer.live import asked
+from streamer.live.asked import Asked, BadDirective
+from streamer.live.onair import OnAir
+from streamer.live.pieces import Pieces
+from streamer.live.playlists import Playlists
+from streamer.live.waiters import Waiting
+from streamer.problems import Problem
+
+_PATIENCE = 3
+"""Target durations for which what is to come is awaited: players stall on a refusal, and on no wait."""
+
+_KINDS = {Kind.MULTIVARIANT: Kind.LIVE_PLAYLIST, Kind.PLAYLIST: Kind.LIVE_PLAYLIST, Kind.MPD: Kind.LIVE_MPD}
+
+
+class Delivery:
+    """Answers for assets that `find` has on air, and leaves to the origin what is in the store.
+
+    `alias` returns the asset that a stream's name stands for: what is on air, or what was last.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[str], OnAir | None],
+        store: Store,
+        *,
+        alias: Callable[[str], Awaitable[str]] | None = None,
+        memory: int = 64 << 20,
+    ) -> None:
+        self._find = find
+        self._alias = alias
+        self._waiting = Waiting()
+        self._pieces = Pieces(store, self._waiting, patience=_PATIENCE, memory=memory)
+        self._playlists: WeakKeyDictionary[OnAir, Playlists] = WeakKeyDictionary()
+
+    async def asset(self, name: str) -> str:
+        """Return which asset a name in a path stands for."""
+        return name if self._alias is None or self._find(name) is not None else await self._alias(name)
+
+    async def answer(self, request: web.Request, asset_id: str, key: str) -> web.StreamResponse | None:
+        """Answer a GET or HEAD; None where that is the origin's."""
+        onair = self._find(asset_id)
+        kind = classify(key)
+        if onair is None or kind is None:
+            return None
+        if kind in _KINDS:
+            return await self._manifest(request, onair, key, _KINDS[kind])
+        if kind is Kind.PART:
+            return await self._pieces.part(request, onair, key)
+        if kind is Kind.SEGMENT:
+            return await self._pieces.segment(request, onair, key)
+        return await self._pieces.init(request, onair, key) if kind is Kind.INIT else None
+
+    def forget(self, asset_id: str) -> None:
+        """Drop all that is held of an asset."""
+        self._pieces.forget(asset_id)
+
+    async def close(self) -> None:
+        """Let go of everybody who waits."""
+        await self._waiting.close()
+        for playlists in list(self._playlists.values()):
+            await playlists.close()
+
+    async def _manifest(self, request: web.Request, onair: OnAir, key: str, kind: Kind) -> web.StreamResponse:
+        playlists = self._playlists.get(onair)
+        if playlists is None:
+            playlists = self._playlists[onair] = Playlists(onair)
+        if onair.lives and not playlists.known(key):
+            return await absent(request)
+        try:
+            wanted = _wanted(request, onair, key)
+            position = playlists.position(key, wanted)
+        except BadDirective as error:
+            problem = Problem("bad-directive", "There is no such playlist", 400, str(error))
+            return await refuse(request, problem, Kind.FAILED)
+        kind = Kind.LIVE_BLOCKED if wanted.msn is not None else kind
+        coding = "gzip" if accepts_gzip(request.headers) else ""
+
+        async def ready() -> Entry | None:
+            if not await playlists.come(key, position):
+                return None
+            return await playlists.entry(key, kind=kind, coding=coding, skip=wanted.skip)
+
+        if playlists.there(key, position):
+            entry = await ready()
+            return await (judged(request, entry) if entry else absent(request))
+        if request.method == "HEAD":
+            return await absent(request)
+        name = f"{onair.asset}/{key} {position} {kind} {coding} {wanted.skip}"
+        target = onair.lives[0].life.target_duration if onair.lives else _UNKNOWN
+        return await self._waiting.hold(request, name, ready, seconds=_PATIENCE * target)
+
+
+_UNKNOWN = 2
+"""The target duration of a broadcast whose first life has not begun."""
+
+
+def _wanted(request: web.Request, onair: OnAir, key: str) -> Asked:
+    """Return the directives of a request, none where they mean nothing. Raise BadDirective."""
+    if key in {keys.MULTIVARIANT, keys.MPD} or not onair.low_latency:
+        return Asked()
+    return asked.read(request.query)

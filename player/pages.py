@@ -42,12 +42,15 @@ def watch_html(
     id: str = "",  # noqa: A002 - the API's own word
     *,
     hls: str | None = None,
+    stream: str = "",
     storyboard: str | None = None,
     description: str = "",
     preload: Sequence[str] = (),
     head: Sequence[str] = (),
 ) -> str:
     """Return the watch page of an asset, whose first paint is the poster. Raise BundleMissing.
+
+    That of a live stream names the `stream` too, and shows what is on air whichever asset that is.
 
     `hls` is None while nothing can be played: the page then waits on the control channel. `preload` are more
     addresses that the first frame needs, such as media playlists and inits. `head` is ready HTML (OpenGraph,
@@ -66,7 +69,14 @@ def watch_html(
     if description:
         lines.append(f'<meta name="description" content="{escape(description)}">')
     picture = f'<img src="{escape(poster)}" alt="">' if poster else ""
-    values = {"asset": id, "heading": title, "src": hls, "poster": poster, "storyboard": storyboard}
+    values = {
+        "asset": id,
+        "stream": stream,
+        "heading": title,
+        "src": hls,
+        "poster": poster,
+        "storyboard": storyboard,
+    }
     attributes = "".join(f' {name}="{escape(value)}"' for name, value in values.items() if value)
     body = (
         f'<watch-page{attributes}><div class="stage">{picture}</div><h1>{escape(title)}</h1></watch-page>'

@@ -42,6 +42,7 @@ class Rule:
 PUBLIC = Rule(read=Policy.PUBLIC)
 
 # Route name → rule. The id of an asset is what one needs to watch it; the list of them is for viewers.
+# So it is with streams; keys are told to administrators, and only once.
 RULES: Mapping[str, Rule] = {
     "pages": PUBLIC,
     "library": PUBLIC,
@@ -63,6 +64,10 @@ RULES: Mapping[str, Rule] = {
     "asset-reencode": Rule(),
     "asset-captions": Rule(),
     "asset-upload": Rule(),
+    "streams": Rule(read=Policy.VIEWER),
+    "stream": PUBLIC,
+    "stream-key": Rule(),
+    "stream-end": Rule(),
     "runs": Rule(),
     "queue": Rule(),
     "workers": Rule(),

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from packager import keys
+from packager import keys, recording
 from packager.farm import NOW_SLOTS, SOON_SLOTS
 from packager.foreman import Foreman
 from packager.inits import Inits
@@ -38,7 +38,13 @@ from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.leases import SharedLeases
 from streamer.ledger import SqlLedger
+from streamer.live.addresses import Addresses
+from streamer.live.broadcasts import Broadcasts
 from streamer.live.clock import Clock as LiveClock
+from streamer.live.recovery import Recovery
+from streamer.live.register import Register
+from streamer.live.routes import Streams
+from streamer.live.wish import configured
 from streamer.metrics import Metrics
 from streamer.nodes import Nodes
 from streamer.openapi import OpenApi
@@ -97,6 +103,8 @@ class _Truth:
     channels: Channels
     catalog: Catalog
     ledger: SqlLedger
+    register: Register
+    broadcasts: Broadcasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +116,7 @@ class _Media:
     inbox: DiskInbox
     nodes: Nodes | None
     quota: Quota
+    recovery: Recovery
 
 
 @asynccontextmanager
@@ -130,6 +139,7 @@ async def compose(
         )
         reception = Reception(inbox=media.inbox, intake=media.works, settings=settings, clock=clock)
         app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
+        await media.recovery.start()
         await media.works.start()
         stack.push_async_callback(media.works.stop)
         media.quota.start()
@@ -164,6 +174,14 @@ async def _truth(config: Config, stack: AsyncExitStack, clock: Clock) -> _Truth:
         channels=channels,
         catalog=Catalog(database, channels, clock=clock),
         ledger=SqlLedger(database, channels, clock=clock),
+        register=Register(database, channels, clock=clock),
+        broadcasts=Broadcasts(
+            database,
+            channels,
+            node=sharing.own_slots(config),
+            most=config.live_max_broadcasts,
+            clock=clock,
+        ),
     )
     await truth.catalog.open_library()
     await truth.ledger.close_runs(sharing.own_slots(config))
@@ -255,14 +273,16 @@ def _media(config: Config, stack: AsyncExitStack, truth: _Truth, tools: Tools, *
 
     works = Works(tools, inbox, clock=truth.clock, forget=forget, leases=leases, bus=truth.bus)
     nodes = Nodes(works, leases, wants, bus=truth.bus) if leases and wants else None
-    return _Media(origin=origin, works=works, inbox=inbox, nodes=nodes, quota=quota)
+    recovery = Recovery(truth.broadcasts, truth.ledger, tools.store, render=recording.manifests)
+    return _Media(origin=origin, works=works, inbox=inbox, nodes=nodes, quota=quota, recovery=recovery)
 
 
 def _application(
     config: Config, truth: _Truth, media: _Media, *, tools: Tools, metrics: Metrics, settings: UploadSettings
 ) -> web.Application:
     """Put every route behind the same three middlewares."""
-    control = Control(truth.channels, Snapshots(truth.catalog, truth.ledger, truth.channels).kinds())
+    snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register)
+    control = Control(truth.channels, snapshots.kinds())
     access = Access(truth.tokens, host=config.host, public_url=config.public_url)
     oversight = Oversight(truth.database, clock=truth.clock)
     gauges = Gauges(
@@ -312,7 +332,22 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
         health,
         LiveClock(truth.clock),
         OpenApi(__version__),
-        Pages(truth.catalog),
+        Pages(truth.catalog, truth.register),
+        _streams(config, truth, media),
+    )
+
+
+def _streams(config: Config, truth: _Truth, media: _Media) -> Streams:
+    """Return the API of live streams."""
+    port = config.live_rtmp_port
+    return Streams(
+        truth.register,
+        media.recovery,
+        truth.replays,
+        settings=configured(config),
+        addresses=Addresses(
+            public_url=config.public_url, rtmp=lambda: None if port == "off" else port or None
+        ),
     )
 
 

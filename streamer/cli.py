@@ -1,4 +1,4 @@
-"""The command line: `streamer serve | demo | package | worker | token | doctor | config`."""
+"""The command line: `streamer serve | demo | package | worker | live | token | doctor | config`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 token_app = typer.Typer(no_args_is_help=True, help="Tokens that let people and programs in.")
 app.add_typer(token_app, name="token")
+live_app = typer.Typer(no_args_is_help=True, help="Live streams: lasting addresses to go live on.")
+app.add_typer(live_app, name="live")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback a token is needed.")]
 Port = Annotated[int | None, typer.Option(help="TCP port to listen on; 0 takes a free one.")]
@@ -74,6 +76,40 @@ def worker(
     from streamer.cluster.worker import work  # noqa: PLC0415 - needs the extra `cluster`
 
     _finish(work(_load(config, data=data, encode_slots=slots), json=json))
+
+
+@live_app.command("create")
+def live_create(
+    title: Annotated[str, typer.Option(help="What it is called.")] = "Live",
+    data: Data = None,
+    config: Settings = None,
+) -> None:
+    """Make a stream. Its key is shown once and stored only as a hash."""
+    from streamer.live_command import create  # noqa: PLC0415
+
+    _finish(create(_load(config, data=data), title=title))
+
+
+@live_app.command("list")
+def live_list(data: Data = None, config: Settings = None) -> None:
+    """List the streams, without their keys."""
+    from streamer.live_command import show  # noqa: PLC0415
+
+    _finish(show(_load(config, data=data)))
+
+
+@live_app.command("end")
+def live_end(
+    stream: Annotated[str, typer.Argument(help="The stream's id, as listed.")],
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    config: Settings = None,
+) -> None:
+    """Have the running server end what is on air, and wait for the recording."""
+    from streamer.live_command import end  # noqa: PLC0415
+
+    _finish(end(_load(config, host=host, port=port, data=data), stream))
 
 
 @token_app.command("create")

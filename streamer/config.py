@@ -8,16 +8,28 @@ import re
 import socket
 import tomllib
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from streamer.errors import ConfigError
 
 PREFIX = "STREAMER_"
+PART_LEAST, PART_MOST = Fraction(1, 10), Fraction(2)
+"""Bounds of a live part in seconds: shorter ones cost more requests than they save, a segment has two."""
+
+DVR_MOST = 86_400
+RECONNECT_MOST = 1800
+
 FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a key
+
+
+def _exact(value: object) -> object:
+    # 0.333 of a TOML file is a binary fraction; what was meant is the decimal one.
+    return str(value) if isinstance(value, float) else value
 
 
 def _postgresql(url: SecretStr | None) -> SecretStr | None:
@@ -95,6 +107,30 @@ class Config(BaseSettings):
     )
     encode_copy: bool = Field(
         True, description="Serve tracks of a source as they are where they comply; else encode all of it."
+    )
+    live_rtmp_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] = Field(
+        1935, description="TCP port that publishers send RTMP to; 0 takes a free one, off takes none."
+    )
+    live_part_seconds: Annotated[Fraction, BeforeValidator(_exact), Field(ge=PART_LEAST, le=PART_MOST)] = (
+        Field(
+            Fraction(333, 1000),
+            description="Length of a part of new live streams, from 0.1 to 2: shorter ones mean less delay.",
+        )
+    )
+    live_dvr_seconds: int = Field(
+        7200,
+        ge=0,
+        le=DVR_MOST,
+        description="How far viewers of new live streams may go back; 0 is the whole broadcast.",
+    )
+    live_reconnect_seconds: int = Field(
+        60,
+        ge=0,
+        le=RECONNECT_MOST,
+        description="How long a publisher of new live streams may stay away before the broadcast ends.",
+    )
+    live_max_broadcasts: int = Field(
+        8, ge=1, description="Broadcasts on air at one time; the publisher of another one is refused."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."

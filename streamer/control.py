@@ -11,7 +11,7 @@ from aiohttp import WSMessage, WSMsgType, web
 
 from streamer.access import Policy
 from streamer.channel import Channels
-from streamer.errors import Forbidden, NoSuchAsset, NoSuchChannel
+from streamer.errors import Forbidden, NoSuchAsset, NoSuchChannel, NoSuchStream
 from streamer.listener import Close, Listener
 from streamer.snapshots import Snapshot
 
@@ -35,7 +35,7 @@ class Control:
         ping_seconds: float = 20,
         stall_seconds: float = 10,
     ) -> None:
-        """Take the channels and a snapshot maker for each kind of channel ("assets", "asset")."""
+        """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream")."""
         self._channels = channels
         self._snapshots = snapshots
         self._ping_seconds = ping_seconds
@@ -122,7 +122,7 @@ class Control:
             await self._open(client, channel, epoch=epoch, offset=offset)
         except Forbidden as error:
             client.tell(_refused(channel, Close.FORBIDDEN, str(error)))
-        except (NoSuchChannel, NoSuchAsset) as error:
+        except (NoSuchChannel, NoSuchAsset, NoSuchStream) as error:
             client.tell(_refused(channel, Close.NOT_FOUND, str(error)))
 
     async def _open(self, client: Listener, channel: str, *, epoch: str | None, offset: int | None) -> None:

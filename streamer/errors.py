@@ -95,5 +95,9 @@ class IdempotencyMismatch(ServerError):
     """An idempotency key was used before for a different request."""
 
 
+class ServerAway(ServerError):
+    """A command needs the running server, and that does not do what it was asked; for commands only."""
+
+
 class ConfigError(ServerError):
     """The configuration has an unknown key or a wrong value; the message names it."""

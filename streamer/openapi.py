@@ -6,9 +6,10 @@ from typing import Final
 
 from aiohttp import web
 
-from streamer import openapi_operations
+from streamer import openapi_live, openapi_operations
 from streamer.openapi_pieces import (
     COUNT,
+    ONCE,
     TEXT,
     Json,
     answers,
@@ -19,7 +20,6 @@ from streamer.openapi_pieces import (
     record,
     ref,
 )
-from streamer.rows import StreamState
 from streamer.session import answer
 
 PATH: Final = "/api/openapi.json"
@@ -34,12 +34,6 @@ _ASSET = parameter(
 )
 _LANGUAGE = parameter("language", "path", "A BCP 47 tag, such as pt-BR.", TEXT, required=True)
 _UPLOAD = parameter("id", "path", "The upload's id.", TEXT, required=True)
-_ONCE = parameter(
-    "Idempotency-Key",
-    "header",
-    "A request that is sent again with the same key is answered as the first one was.",
-    {"type": "string", "minLength": 1, "maxLength": 255},
-)
 _TUS = parameter("Tus-Resumable", "header", "Version of the tus protocol.", {"const": "1.0.0"}, required=True)
 _OFFSET = parameter("Upload-Offset", "header", "Where the bytes go.", COUNT, required=True)
 _OPEN: Final[Json] = {"security": []}  # anybody may call it
@@ -65,7 +59,7 @@ _ASSETS: Final[Json] = {
             "uploadAsset",
             "Upload a file in one request; for large ones prefer /api/v1/uploads.",
             answers("201", "The new asset.", ref("Asset")),
-            parameters=[_ONCE],
+            parameters=[ONCE],
             requestBody=body(
                 {
                     "type": "object",
@@ -106,7 +100,7 @@ _ASSETS: Final[Json] = {
             "retryAsset",
             "Try again what has failed.",
             answers("202", "It will be tried.", ref("Asset")),
-            parameters=[_ONCE],
+            parameters=[ONCE],
         ),
     },
     "/api/v1/assets/{asset}/reencode": {
@@ -115,7 +109,7 @@ _ASSETS: Final[Json] = {
             "reencodeAsset",
             "Encode anew, beside what is being watched.",
             answers("202", "It will be encoded.", ref("Asset")),
-            parameters=[_ONCE],
+            parameters=[ONCE],
         ),
     },
     "/api/v1/assets/{asset}/captions/{language}": {
@@ -252,7 +246,6 @@ _SCHEMAS: Final[Json] = {
             },
         }
     ),
-    "Live": record({"stream": TEXT, "state": {"enum": [str(state) for state in StreamState]}}),
     "Rung": record(
         {
             "name": TEXT,
@@ -282,9 +275,9 @@ def document(version: str) -> Json:
         "info": {"title": "streamer", "version": version, "summary": "Upload, watch and manage video."},
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"session": []}],
-        "paths": {**_ASSETS, **_UPLOADS, **openapi_operations.PATHS, **_OTHERS},
+        "paths": {**_ASSETS, **_UPLOADS, **openapi_operations.PATHS, **openapi_live.PATHS, **_OTHERS},
         "components": {
-            "schemas": {**_SCHEMAS, **openapi_operations.SCHEMAS},
+            "schemas": {**_SCHEMAS, **openapi_operations.SCHEMAS, **openapi_live.SCHEMAS},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "streamer_session"},

@@ -55,3 +55,11 @@ def record(properties: Json, *, about: str = "") -> Json:
 def or_null(kind: str, **more: Any) -> Json:
     """Return the schema of a value that may be null."""
     return {"type": [kind, "null"], **more}
+
+
+ONCE: Final[Json] = parameter(
+    "Idempotency-Key",
+    "header",
+    "A request that is sent again with the same key is answered as the first one was.",
+    {"type": "string", "minLength": 1, "maxLength": 255},
+)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiohttp import hdrs, web
 
 import player
 from cdn.policy import POLICIES, Kind
+from packager import keys
 from player.pages import CONTENT_SECURITY_POLICY, library_html, operator_html, watch_html
 from streamer.catalog import Catalog
+from streamer.errors import NoSuchAsset, NoSuchStream
+from streamer.live.register import Register
+from streamer.live.streams import Stream
 from streamer.rows import show
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
@@ -30,8 +36,9 @@ class _File:
 class Pages:
     """Handlers of `/`, `/watch/{id}`, `/operator` and `/player/…`."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, register: Register) -> None:
         self._catalog = catalog
+        self._register = register
         self._bundle: dict[str, _File] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -48,8 +55,14 @@ class Pages:
         return _page(request, library_html())
 
     async def watch(self, request: web.Request) -> web.Response:
-        """Answer with the watch page's shell; raise NoSuchAsset."""
-        asset = await self._catalog.get(request.match_info["asset"])
+        """Answer with the watch page's shell, of an asset or of a stream; raise NoSuchAsset."""
+        identity = request.match_info["asset"]
+        try:
+            asset = await self._catalog.get(identity)
+        except NoSuchAsset:
+            with suppress(NoSuchStream):
+                return await self._stream(request, await self._register.get(identity))
+            raise
         shown = show(asset, log=False)
         playback = shown["playback"] or {}
         return _page(
@@ -60,6 +73,25 @@ class Pages:
                 poster=shown["poster"],
                 storyboard=shown["storyboard"],
                 hls=playback.get("hls"),
+            ),
+        )
+
+    async def _stream(self, request: web.Request, stream: Stream) -> web.Response:
+        """Answer with the page of a stream: it shows what is on air, or the last recording, or waits."""
+        shown: dict[str, Any] = {}
+        if stream.asset is not None:
+            with suppress(NoSuchAsset):  # deleted since
+                shown = show(await self._catalog.get(stream.asset), log=False)
+        watchable = bool(shown.get("playback"))
+        return _page(
+            request,
+            watch_html(
+                id=stream.asset or "",
+                stream=stream.id,
+                title=stream.title,
+                poster=shown.get("poster"),
+                storyboard=shown.get("storyboard"),
+                hls=f"/v/{stream.id}/{keys.MULTIVARIANT}" if watchable else None,
             ),
         )
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from streamer.catalog import PAGE_MAX, Catalog
 from streamer.channel import Channels, of_asset
+from streamer.errors import NoSuchAsset
 from streamer.ledger import SqlLedger
+from streamer.live import streams
+from streamer.live.register import Register
 from streamer.rows import show
 
 Snapshot = Callable[[str], Awaitable[dict[str, Any]]]
@@ -17,15 +21,18 @@ Snapshot = Callable[[str], Awaitable[dict[str, Any]]]
 class Snapshots:
     """Makes snapshots of the channels over the catalog."""
 
-    def __init__(self, catalog: Catalog, ledger: SqlLedger, channels: Channels) -> None:
+    def __init__(
+        self, catalog: Catalog, ledger: SqlLedger, channels: Channels, *, register: Register
+    ) -> None:
         """Take what the snapshots are made from."""
+        self._register = register
         self._catalog = catalog
         self._ledger = ledger
         self._channels = channels
 
     def kinds(self) -> Mapping[str, Snapshot]:
         """Return the snapshot makers by kind of channel."""
-        return {"assets": self.library, "asset": self.asset}
+        return {"assets": self.library, "asset": self.asset, "stream": self.stream}
 
     async def library(self, _name: str = "") -> dict[str, Any]:
         """Return the newest assets, and the cursor of the rest."""
@@ -46,3 +53,12 @@ class Snapshots:
                 {"type": str(hint.type), "data": hint.data} for hint in self._channels.hints(of_asset(name))
             ],
         }
+
+    async def stream(self, name: str) -> dict[str, Any]:
+        """Return a stream, and the broadcast on air or the last one. Raise NoSuchStream."""
+        stream = await self._register.get(name)
+        asset = None
+        if stream.asset is not None:
+            with suppress(NoSuchAsset):  # deleted since
+                asset = show(await self._catalog.get(stream.asset), log=False)
+        return {"stream": streams.show(stream), "asset": asset}

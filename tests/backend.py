@@ -19,6 +19,11 @@ from streamer.control import Control
 from streamer.database import Database
 from streamer.health import Health
 from streamer.ledger import SqlLedger
+from streamer.live.addresses import Addresses
+from streamer.live.broadcasts import Broadcasts
+from streamer.live.register import Register
+from streamer.live.routes import Streams
+from streamer.live.streams import Settings
 from streamer.metrics import Metrics
 from streamer.openapi import OpenApi
 from streamer.problems import problem_middleware
@@ -27,6 +32,7 @@ from streamer.rows import Asset, Fill, Rung
 from streamer.session import Session
 from streamer.snapshots import Snapshots
 from streamer.tokens import Tokens
+from tests import lives
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it
 
@@ -67,6 +73,8 @@ class Wishes:
 class Backend:
     """Everything that stands on the database."""
 
+    register: Register
+    broadcasts: Broadcasts
     database: Database
     channels: Channels
     catalog: Catalog
@@ -96,6 +104,20 @@ class Backend:
         )
 
 
+@dataclass
+class Ending:
+    """An encoder that has nothing: it ends broadcasts at once, with so many segments of a life."""
+
+    back: Backend
+    segments: int = 1
+
+    async def end(self, stream: str) -> None:
+        for broadcast in await self.back.broadcasts.unfinished():
+            if broadcast.stream == stream:
+                aired = [lives.over(life, self.segments) for life in broadcast.lives]
+                await self.back.broadcasts.end(broadcast.asset.id, aired)
+
+
 @asynccontextmanager
 async def backend(
     folder: Path, name: str = "catalog.db", *, url: str | None = None
@@ -108,6 +130,8 @@ async def backend(
     await catalog.open_library()
     try:
         yield Backend(
+            register=Register(database, channels, clock=clock),
+            broadcasts=Broadcasts(database, channels, clock=clock),
             database=database,
             channels=channels,
             catalog=catalog,
@@ -145,13 +169,15 @@ def served(
     """Compose the application as the server does, listening on `host` as far as access is concerned."""
     works, media, metrics = Wishes(), MemoryStore(), Metrics()
     access = Access(back.tokens, host=host, public_url=public_url)
-    snapshots = Snapshots(back.catalog, back.ledger, back.channels)
+    snapshots = Snapshots(back.catalog, back.ledger, back.channels, register=back.register)
+    addresses = Addresses(public_url=public_url, rtmp=lambda: 1936)
     control = Control(
         back.channels, snapshots.kinds(), ping_seconds=ping_seconds, stall_seconds=stall_seconds
     )
     app = web.Application(middlewares=[metrics.middleware, problem_middleware, access.middleware])
     for routes in (
         Assets(back.catalog, works, back.replays, store_of=lambda asset: Scoped(media, asset)).routes(),
+        Streams(back.register, Ending(back), back.replays, settings=Settings(), addresses=addresses).routes(),
         Session(back.tokens, access).routes(),
         OpenApi("1.2.3").routes(),
         control.routes(),

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from packager.life import Aired, Life, Reach, from_json, to_json
+from packager.life import Aired, Life, from_json, to_json
 from streamer import schema
 from streamer.channel import Channels, of_asset, of_stream
 from streamer.database import Database, Transaction
@@ -161,7 +161,7 @@ class Broadcasts:
 
         The final manifests are in the store by now. Ending it again changes nothing.
         """
-        lasting = [one for one in aired if segments(one)]
+        lasting = [one for one in aired if one.segments]
 
         async def work(transaction: Transaction) -> Asset:
             found = await one_asset(transaction.connection, asset)
@@ -215,7 +215,7 @@ class Broadcasts:
         await transaction.execute(delete(table).where(table.c.asset == asset, table.c.name.not_in(names)))
         for one in lasting:
             chosen = (table.c.asset == asset, table.c.name == one.life.generation)
-            rungs = _rungs(one.life, segments(one))
+            rungs = _rungs(one.life, one.segments)
             await transaction.execute(update(table).where(*chosen).values(rungs=rungs))
 
     async def _recorded(
@@ -229,7 +229,7 @@ class Broadcasts:
         return {
             "state": str(State.COMPLETE),
             "generation": lasting[-1].life.generation,
-            "duration": str(sum((seconds_of(one) for one in lasting), Fraction(0))),
+            "duration": str(sum((_seconds(one) for one in lasting), Fraction(0))),
             "size": size,
             "received": size,
         }
@@ -253,18 +253,10 @@ class Broadcasts:
             raise NoSuchAsset(asset)
 
 
-def segments(aired: Aired) -> int:
-    """Return how many segments every rendition of a life has."""
-    return min(aired.reach.get(name, Reach()).segments for name in aired.life.names)
-
-
-def seconds_of(aired: Aired) -> Fraction:
+def _seconds(aired: Aired) -> Fraction:
     """Return how long a life has been, by its pictures."""
-    life = aired.life
-    name = life.names[0]
-    reach = aired.reach[name]
-    end = life.border(name, segments(aired)) if reach.end is None else reach.end
-    return Fraction(end, life.scale(name))
+    name = aired.life.names[0]
+    return Fraction(aired.end(name, aired.segments - 1), aired.life.scale(name))
 
 
 def _rungs(life: Life, count: int) -> list[dict[str, Any]]:

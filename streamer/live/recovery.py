@@ -10,6 +10,7 @@ from packager.cutter import Cutter
 from packager.inits import codecs
 from packager.life import Aired, Life, Reach
 from packager.store import Scoped, Store
+from streamer.errors import WrongState
 from streamer.ledger import SqlLedger, Stored
 from streamer.live.broadcasts import Broadcast, Broadcasts
 from streamer.rows import Asset
@@ -41,6 +42,14 @@ class Recovery:
                 _log.exception(
                     "broadcast %s could not be ended; trying again at the next start", broadcast.asset.id
                 )
+
+    async def end(self, stream: str) -> None:
+        """End the broadcast of a stream that nobody encodes any more. Raise WrongState without one."""
+        unfinished = await self._broadcasts.unfinished()
+        found = next((one for one in unfinished if one.stream == stream), None)
+        if found is None:
+            raise WrongState("The stream is not on air.")
+        await self.conclude(found)
 
     async def conclude(self, broadcast: Broadcast) -> Asset:
         """Make a recording of a broadcast that nobody encodes any more: what all renditions have."""

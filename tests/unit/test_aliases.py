@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from streamer.live.aliases import Aliases
-from streamer.live.broadcasts import Broadcasts
 from streamer.live.register import Register
 from streamer.live.streams import Settings
 from tests import lives
@@ -32,7 +31,7 @@ def aliases(back, seconds):
 
 @pytest.fixture
 def broadcasts(back):
-    return Broadcasts(back.database, back.channels, clock=back.clock)
+    return back.broadcasts
 
 
 @pytest.fixture

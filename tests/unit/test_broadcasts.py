@@ -13,7 +13,6 @@ from streamer.channel import of_asset, of_stream
 from streamer.errors import NoSuchAsset, NoSuchStream, TooManyBroadcasts, WrongState
 from streamer.ledger import Stored
 from streamer.live.broadcasts import Broadcasts
-from streamer.live.register import Register
 from streamer.live.streams import Settings
 from streamer.rows import State, StreamState, show
 from tests import lives
@@ -21,12 +20,12 @@ from tests import lives
 
 @pytest.fixture
 def register(back):
-    return Register(back.database, back.channels, clock=back.clock)
+    return back.register
 
 
 @pytest.fixture
 def broadcasts(back):
-    return Broadcasts(back.database, back.channels, clock=back.clock)
+    return back.broadcasts
 
 
 @pytest.fixture

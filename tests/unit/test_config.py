@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,26 @@ def test_a_wrong_url_is_named_without_its_password():
     with pytest.raises(ConfigError, match="postgresql://") as caught:
         load({"database": "mysql://me:secret@db/streamer"})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["0.2", '"0.2"', '"1/5"'])
+def test_the_length_of_a_part_is_exact(tmp_path, written):
+    file = tmp_path / "s.toml"
+    file.write_text(f"live_part_seconds = {written}\n")
+    assert load(file=file).live_part_seconds == Fraction(1, 5)
+
+
+def test_the_door_for_rtmp_has_a_port_or_is_off(monkeypatch):
+    assert load().live_rtmp_port == 1935
+    for given, port in (("0", 0), ("1936", 1936), ("off", "off")):
+        monkeypatch.setenv("STREAMER_LIVE_RTMP_PORT", given)
+        assert load().live_rtmp_port == port
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("live_part_seconds", "3"), ("live_rtmp_port", "none"), ("live_rtmp_port", 70_000)],
+)
+def test_a_live_setting_out_of_bounds_is_named(name, value):
+    with pytest.raises(ConfigError, match=name):
+        load({name: value})

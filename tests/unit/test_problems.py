@@ -16,8 +16,8 @@ SERVER = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
     if issubclass(kind, errors.ServerError)
-    # A base, one that ends a program before it serves, and one that ends a subscription.
-    and kind not in {errors.ServerError, errors.ConfigError, errors.FellBehind}
+    # A base, one that ends a program before it serves, one of a client's, and one that ends a subscription.
+    and kind not in {errors.ServerError, errors.ConfigError, errors.ServerAway, errors.FellBehind}
 ]
 
 

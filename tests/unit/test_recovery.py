@@ -6,10 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from packager import boxes, keys
-from packager.cutter import Sample
+from packager import keys
 from packager.errors import StoreFull
-from packager.parts import fragment
 from packager.store import MemoryStore
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.recovery import Recovery
@@ -17,25 +15,6 @@ from streamer.live.register import Register
 from streamer.live.streams import Settings
 from streamer.rows import State, StreamState
 from tests import lives
-
-
-def init(life, name):
-    """Return as much of an init segment as is read of it."""
-    entry = boxes.box("mp4a") if life.is_sound(name) else avc()
-    table = boxes.full_box("stsd", 0, 0, (1).to_bytes(4), entry)
-    path = boxes.box("mdia", boxes.box("minf", boxes.box("stbl", table)))
-    extends = boxes.box("mvex", boxes.full_box("trex", 0, 0, *((1).to_bytes(4),) * 2, bytes(12)))
-    return boxes.box("ftyp", b"iso6") + boxes.box("moov", boxes.box("trak", path), extends)
-
-
-def avc():
-    return boxes.box("avc1", bytes(78), boxes.box("avcC", bytes((1, 0x64, 0, 0x1E))))
-
-
-def segment(life, name, number, *, parts=5):
-    """Return a segment of one sample that ends where its last part does."""
-    begin, end = life.border(name, number), life.border(name, number, parts)
-    return fragment([Sample(time=begin, duration=end - begin, sync=True, data=b"x")], sequence=1)
 
 
 class Kept:
@@ -55,13 +34,13 @@ class Kept:
     async def live(self, life, counts, *, last=5):
         """Store a life's inits and so many segments of each rendition, the last one of `last` parts."""
         for name in life.names:
-            await self.store.put(f"{self.asset}/{keys.init(life.generation, name)}", init(life, name))
+            await self.store.put(f"{self.asset}/{keys.init(life.generation, name)}", lives.init(life, name))
         await self.broadcasts.begin_life(self.asset, life)
         for name, count in zip(life.names, counts, strict=True):
             for number in range(count):
                 key = f"{self.asset}/{keys.segment(life.generation, name, number)}"
                 parts = last if number == count - 1 else 5
-                await self.store.put(key, segment(life, name, number, parts=parts))
+                await self.store.put(key, lives.segment(life, name, number, parts=parts))
 
 
 @pytest.fixture

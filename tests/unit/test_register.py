@@ -8,8 +8,6 @@ import pytest
 
 from streamer.channel import of_stream
 from streamer.errors import NoSuchChannel, NoSuchStream, WrongState
-from streamer.live.broadcasts import Broadcasts
-from streamer.live.register import Register
 from streamer.live.streams import Settings, show
 from streamer.rows import StreamState
 
@@ -18,12 +16,12 @@ SETTINGS = Settings(dvr_seconds=600)
 
 @pytest.fixture
 def register(back):
-    return Register(back.database, back.channels, clock=back.clock)
+    return back.register
 
 
 @pytest.fixture
 def broadcasts(back):
-    return Broadcasts(back.database, back.channels, clock=back.clock)
+    return back.broadcasts
 
 
 async def test_a_new_stream_is_idle_and_keeps_what_was_set(register):

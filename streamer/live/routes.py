@@ -1,0 +1,136 @@
+"""REST for live streams: make, list, show, change, delete, another key, end what is on air."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, Protocol
+
+from aiohttp import hdrs, web
+
+from streamer.errors import InvalidRequest, WrongState
+from streamer.live.addresses import Addresses
+from streamer.live.register import PAGE_MAX, Register
+from streamer.live.streams import Settings, Stream, show
+from streamer.live.wish import settings_of, title_of
+from streamer.replays import Answer, Replays, fingerprint
+from streamer.session import answer, json_body
+
+ROOT: Final = "/api/v1/live"
+UNTITLED: Final = "Live"
+_ID = r"{stream:[a-z0-9]{12}}"
+
+
+class Broadcasting(Protocol):
+    """What encodes what publishers send."""
+
+    async def end(self, stream: str) -> None:
+        """End the broadcast of a stream and return when its recording is there. Raise WrongState without."""
+
+
+class Streams:
+    """Handlers of /api/v1/live."""
+
+    def __init__(
+        self,
+        register: Register,
+        air: Broadcasting,
+        replays: Replays,
+        *,
+        settings: Settings,
+        addresses: Addresses,
+    ) -> None:
+        """Take the register, what ends broadcasts, and the settings of a stream that wishes for nothing."""
+        self._register = register
+        self._air = air
+        self._replays = replays
+        self._settings = settings
+        self._addresses = addresses
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        one = f"{ROOT}/{_ID}"
+        return [
+            web.get(ROOT, self.list, name="streams", allow_head=False),
+            web.post(ROOT, self.create, name="streams"),
+            web.get(one, self.show, name="stream", allow_head=False),
+            web.patch(one, self.change, name="stream"),
+            web.delete(one, self.delete, name="stream"),
+            web.post(f"{one}/key", self.rotate, name="stream-key"),
+            web.post(f"{one}/end", self.end, name="stream-end"),
+        ]
+
+    async def list(self, request: web.Request) -> web.Response:
+        """Answer with a page of streams, newest first."""
+        query = request.query
+        page = await self._register.page(cursor=query.get("cursor"), limit=_limit(query.get("limit", "20")))
+        return answer({"items": [self._shown(request, one) for one in page.items], "next": page.next})
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Make a stream. Its key is in this answer and in no other."""
+        wish = await json_body(request) if request.can_read_body else {}
+        title, settings = title_of(wish) or UNTITLED, settings_of(wish, self._settings)
+        secret: dict[str, str] = {}
+
+        async def work() -> Answer:
+            stream, secret["key"] = await self._register.create(title=title, settings=settings)
+            return 201, self._shown(request, stream)
+
+        # What is kept for a repetition is not secret: who repeats a request gets the stream and no key.
+        status, told = await self._once(request, json.dumps(wish, sort_keys=True), work=work)
+        return answer({**told, "key": secret.get("key")}, status=status)
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Answer with one stream."""
+        return answer(self._shown(request, await self._register.get(request.match_info["stream"])))
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Change the title or settings; what is on air goes on as it began."""
+        wish = await json_body(request)
+        if not wish:
+            raise InvalidRequest("There is nothing to change.")
+        stream = await self._register.get(request.match_info["stream"])
+        settings = settings_of(wish, stream.settings)
+        changed = await self._register.change(stream.id, title=title_of(wish), settings=settings)
+        return answer(self._shown(request, changed))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Delete the stream; its recordings stay. One that is on air is ended first where that is forced."""
+        stream = await self._register.get(request.match_info["stream"])
+        force = request.query.get("force", "false")
+        if force not in {"true", "false"}:
+            raise InvalidRequest("`force` is true or false.")
+        if force == "true" and stream.on_air:
+            await self._air.end(stream.id)
+        await self._register.delete(stream.id)
+        return web.Response(status=204, headers={hdrs.CACHE_CONTROL: "no-store"})
+
+    async def rotate(self, request: web.Request) -> web.Response:
+        """Give the stream another key, which is in this answer and in no other."""
+        stream, key = await self._register.rotate_key(request.match_info["stream"])
+        return answer({**self._shown(request, stream), "key": key})
+
+    async def end(self, request: web.Request) -> web.Response:
+        """End what is on air, and answer when the recording is there."""
+
+        async def work() -> Answer:
+            stream = await self._register.get(request.match_info["stream"])
+            if not stream.on_air:
+                raise WrongState("The stream is not on air.")
+            await self._air.end(stream.id)
+            return 200, self._shown(request, await self._register.get(stream.id))
+
+        status, told = await self._once(request, work=work)
+        return answer(told, status=status)
+
+    def _shown(self, request: web.Request, stream: Stream) -> dict[str, Any]:
+        return {**show(stream), "ingest": self._addresses.of(request.host)}
+
+    async def _once(self, request: web.Request, *marks: str, work: Any) -> Answer:
+        key = request.headers.get("Idempotency-Key")
+        return await self._replays.once(key, fingerprint(request.method, request.path, *marks), work)
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGE_MAX):
+        raise InvalidRequest(f"`limit` is a number from 1 to {PAGE_MAX}.")
+    return int(text)

@@ -1,0 +1,167 @@
+"""The live streams' part of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from streamer.config import DVR_MOST, PART_LEAST, PART_MOST, RECONNECT_MOST
+from streamer.live.streams import Takeover
+from streamer.live.wish import DVR_LEAST
+from streamer.openapi_pieces import (
+    ONCE,
+    TEXT,
+    TIME,
+    Json,
+    answers,
+    body,
+    operation,
+    or_null,
+    parameter,
+    record,
+    ref,
+)
+from streamer.rows import StreamState
+
+_STREAM: Final[Json] = parameter(
+    "stream",
+    "path",
+    "The stream's id.",
+    {"type": "string", "pattern": "^[a-z0-9]{12}$"},
+    required=True,
+)
+_STATE: Final[Json] = {"enum": [str(state) for state in StreamState]}
+_SETTINGS: Final[Json] = {
+    "part_seconds": {
+        "type": "number",
+        "minimum": float(PART_LEAST),
+        "maximum": float(PART_MOST),
+        "description": "Length of a part: shorter ones mean less delay and more requests.",
+    },
+    "dvr_seconds": or_null(
+        "integer",
+        minimum=DVR_LEAST,
+        maximum=DVR_MOST,
+        description="How far viewers may go back; null is the whole broadcast.",
+    ),
+    "reconnect_seconds": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": RECONNECT_MOST,
+        "description": "How long the publisher may stay away before the broadcast ends.",
+    },
+    "passthrough": {
+        "type": "boolean",
+        "description": "Send the publisher's picture as it is, and not encoded anew.",
+    },
+    "takeover": {
+        "enum": [str(one) for one in Takeover],
+        "description": "Who is on air when a second publisher comes with the key.",
+    },
+}
+_WISH: Final[Json] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"title": {"type": "string", "minLength": 1, "maxLength": 500}, **_SETTINGS},
+}
+
+
+def _answered(about: str, schema: str = "Stream", *, status: str = "200") -> Any:
+    return answers(status, about, ref(schema))
+
+
+PATHS: Final[Json] = {
+    "/api/v1/live": {
+        "get": operation(
+            "listStreams",
+            "List live streams, newest first.",
+            _answered("A page of streams.", "Streams"),
+            parameters=[
+                parameter("cursor", "query", "`next` of the page before.", TEXT),
+                parameter(
+                    "limit",
+                    "query",
+                    "Streams on a page.",
+                    {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+                ),
+            ],
+        ),
+        "post": operation(
+            "createStream",
+            "Make a live stream. Its key is in this answer and in no other.",
+            _answered("The new stream and its key.", "StreamWithKey", status="201"),
+            parameters=[ONCE],
+            requestBody={**body(_WISH), "required": False},
+        ),
+    },
+    "/api/v1/live/{stream}": {
+        "parameters": [_STREAM],
+        "get": operation("showStream", "Show a stream.", _answered("The stream."), security=[]),
+        "patch": operation(
+            "changeStream",
+            "Change the title or settings, for the broadcasts to come.",
+            _answered("The stream."),
+            requestBody=body({**_WISH, "minProperties": 1}),
+        ),
+        "delete": operation(
+            "deleteStream",
+            "Delete a stream; its recordings stay.",
+            answers("204", "It is gone for everybody."),
+            parameters=[
+                parameter(
+                    "force",
+                    "query",
+                    "End what is on air first, and not answer with 409.",
+                    {"type": "boolean", "default": False},
+                )
+            ],
+        ),
+    },
+    "/api/v1/live/{stream}/key": {
+        "parameters": [_STREAM],
+        "post": operation(
+            "rotateKey",
+            "Give the stream another key; the old one opens nothing from now on.",
+            _answered("The stream and its key.", "StreamWithKey"),
+        ),
+    },
+    "/api/v1/live/{stream}/end": {
+        "parameters": [_STREAM],
+        "post": operation(
+            "endBroadcast",
+            "End what is on air.",
+            _answered("The stream; its `asset` is the recording."),
+            parameters=[ONCE],
+        ),
+    },
+}
+
+_SHOWN: Final[Json] = {
+    "id": TEXT,
+    "title": TEXT,
+    "state": _STATE,
+    "created": TIME,
+    "asset": or_null("string", description="Id of the broadcast on air, or of the last one."),
+    **_SETTINGS,
+    "playback": record({"hls": TEXT, "dash": TEXT}, about="What is on air, or the last recording."),
+    "page": {**TEXT, "description": "The page to watch it on."},
+    "ingest": {
+        "type": "object",
+        "additionalProperties": TEXT,
+        "description": "By protocol, the address that publishers send to, without the key.",
+    },
+}
+
+SCHEMAS: Final[Json] = {
+    "Stream": record(_SHOWN),
+    "StreamWithKey": record(
+        {
+            **_SHOWN,
+            "key": or_null(
+                "string",
+                description="What publishers prove themselves with; null in a repeated answer.",
+            ),
+        }
+    ),
+    "Streams": record({"items": {"type": "array", "items": ref("Stream")}, "next": or_null("string")}),
+    "Live": record({"stream": TEXT, "state": _STATE}),
+}

@@ -1,0 +1,25 @@
+"""The manifests that are stored with a broadcast that is over."""
+
+from __future__ import annotations
+
+import m3u8
+
+from packager import recording
+from tests import lives
+
+CODECS = {"360p": "avc1.64001e", "180p": "avc1.64001e", "audio-0": "mp4a.40.2"}
+
+
+def test_every_rendition_of_every_life_has_a_final_playlist_and_the_last_one_names_them():
+    aired = [
+        lives.over(lives.life("l1"), 2),
+        lives.over(lives.life("l2", first=2, heights=(180,)), 1),
+    ]
+    made = recording.manifests(aired, CODECS)
+    assert list(made)[-1] == "main.m3u8"
+    assert {"360p.m3u8", "180p.m3u8", "audio-0.m3u8"} < set(made)
+    for name in CODECS:
+        playlist = m3u8.loads(made[f"{name}.m3u8"])
+        assert (playlist.playlist_type, playlist.is_endlist, len(playlist.segments)) == ("vod", True, 3)
+    main = m3u8.loads(made["main.m3u8"])
+    assert {one.uri for one in main.playlists} == {"360p.m3u8", "180p.m3u8"}

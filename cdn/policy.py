@@ -25,6 +25,7 @@ class Kind(StrEnum):
 
     SEGMENT = "segment"
     PART = "part"
+    PUSHED = "pushed"
     INIT = "init"
     POSTER = "poster"
     SPRITE = "sprite"
@@ -102,6 +103,7 @@ POLICIES: Mapping[Kind, Policy] = MappingProxyType(
     {
         Kind.SEGMENT: Policy(cache=_IMMUTABLE, media_type=MP4),
         Kind.PART: Policy(cache=_IMMUTABLE, media_type=MP4),
+        Kind.PUSHED: Policy(cache="no-store", media_type=MP4),
         Kind.INIT: Policy(cache=_IMMUTABLE, media_type=MP4),
         Kind.POSTER: Policy(cache=_IMMUTABLE, media_type=JPEG),
         Kind.SPRITE: Policy(cache=_IMMUTABLE, media_type=JPEG),
@@ -150,6 +152,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (re.escape(keys.MULTIVARIANT), Kind.MULTIVARIANT),
         (re.escape(keys.MPD), Kind.MPD),
         (rf"{_NAME}\.m3u8", Kind.PLAYLIST),
+        (rf"{_NAME}\.push\.mp4", Kind.PUSHED),
     )
 )
 _GROWS = {

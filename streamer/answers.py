@@ -61,6 +61,19 @@ async def judged(request: web.Request, entry: Entry) -> web.StreamResponse:
     return await Reply(verdict.status, lines, entry=entry, start=start, stop=stop).send(request)
 
 
+def pushed_head() -> bytes:
+    """Return the head, without its last lines, of an answer that goes on for as long as a broadcast."""
+    policy = POLICIES[Kind.PUSHED]
+    fields = {
+        "Content-Type": policy.media_type,
+        "Cache-Control": policy.cache,
+        "Transfer-Encoding": "chunked",
+        "X-Accel-Buffering": "no",  # nginx would gather frames before it sends them on
+        **OPEN,
+    }
+    return head(200, render(fields), length=None)
+
+
 async def preflight(request: web.Request) -> web.StreamResponse:
     """Answer OPTIONS: any page may read, with conditions and ranges."""
     return await Reply(204, head(204, render(_PREFLIGHT), length=None)).send(request)

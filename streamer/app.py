@@ -12,7 +12,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from packager import keys, recording
+from packager import keys
 from packager.farm import NOW_SLOTS, SOON_SLOTS
 from packager.foreman import Foreman
 from packager.inits import Inits
@@ -41,9 +41,9 @@ from streamer.ledger import SqlLedger
 from streamer.live.addresses import Addresses
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.clock import Clock as LiveClock
-from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.routes import Streams
+from streamer.live.station import Station, station
 from streamer.live.wish import configured
 from streamer.metrics import Metrics
 from streamer.nodes import Nodes
@@ -116,7 +116,7 @@ class _Media:
     inbox: DiskInbox
     nodes: Nodes | None
     quota: Quota
-    recovery: Recovery
+    live: Station
 
 
 @asynccontextmanager
@@ -139,13 +139,15 @@ async def compose(
         )
         reception = Reception(inbox=media.inbox, intake=media.works, settings=settings, clock=clock)
         app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
-        await media.recovery.start()
+        await media.live.recovery.start()
         await media.works.start()
         stack.push_async_callback(media.works.stop)
         media.quota.start()
         stack.push_async_callback(media.quota.stop)
         if media.nodes is not None:
             await stack.enter_async_context(media.nodes)
+        stack.push_async_callback(media.live.studio.stop)
+        await stack.enter_async_context(media.live.doors)
         await reception.recover()
         sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
         stack.push_async_callback(_cancel, sweeping)
@@ -258,7 +260,18 @@ def _media(config: Config, stack: AsyncExitStack, truth: _Truth, tools: Tools, *
         quota.asked(name)
         shelf.asked(name)
 
-    origin = Origin(tools.store, shelf, asked=asked)
+    live = station(
+        config,
+        truth.database,
+        truth.register,
+        truth.broadcasts,
+        ledger=truth.ledger,
+        store=tools.store,
+        spawner=tools.spawner,
+        effort=tools.effort,
+        clock=truth.clock,
+    )
+    origin = Origin(tools.store, shelf, asked=asked, live=live.delivery)
     stack.push_async_callback(origin.close)
 
     def forget(asset: str) -> None:
@@ -273,8 +286,14 @@ def _media(config: Config, stack: AsyncExitStack, truth: _Truth, tools: Tools, *
 
     works = Works(tools, inbox, clock=truth.clock, forget=forget, leases=leases, bus=truth.bus)
     nodes = Nodes(works, leases, wants, bus=truth.bus) if leases and wants else None
-    recovery = Recovery(truth.broadcasts, truth.ledger, tools.store, render=recording.manifests)
-    return _Media(origin=origin, works=works, inbox=inbox, nodes=nodes, quota=quota, recovery=recovery)
+    return _Media(
+        origin=origin,
+        works=works,
+        inbox=inbox,
+        nodes=nodes,
+        quota=quota,
+        live=live,
+    )
 
 
 def _application(
@@ -312,6 +331,7 @@ def _application(
     )
     app.on_startup.append(access.check_routes)
     app.on_shutdown.append(lambda _: control.close())
+    app.on_shutdown.append(lambda _: media.live.delivery.close())
     return app
 
 
@@ -339,15 +359,12 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
 
 def _streams(config: Config, truth: _Truth, media: _Media) -> Streams:
     """Return the API of live streams."""
-    port = config.live_rtmp_port
     return Streams(
         truth.register,
-        media.recovery,
+        media.live.studio,
         truth.replays,
         settings=configured(config),
-        addresses=Addresses(
-            public_url=config.public_url, rtmp=lambda: None if port == "off" else port or None
-        ),
+        addresses=Addresses(public_url=config.public_url, rtmp=lambda: media.live.doors.rtmp),
     )
 
 

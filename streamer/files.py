@@ -53,7 +53,7 @@ class Reply(web.StreamResponse):
         if entry is None or entry.body is None or transport is None or transport.is_closing():
             return
         self._written = True
-        lines = self._lines + _last_lines(int(time.time()), _connection(request))
+        lines = self._lines + last_lines(int(time.time()), _connection(request))
         body = entry.body if self._span == (0, entry.size) else entry.body[slice(*self._span)]
         if len(body) <= _ONE_WRITE:
             transport.write(lines + body)
@@ -97,7 +97,7 @@ class Reply(web.StreamResponse):
             await _drained(request, transport)
 
     async def _send_entry(self, request: web.Request, transport: asyncio.Transport) -> None:
-        lines = self._lines + _last_lines(int(time.time()), _connection(request))
+        lines = self._lines + last_lines(int(time.time()), _connection(request))
         entry = self._entry
         start, stop = self._span
         if entry is None or start == stop:
@@ -128,7 +128,7 @@ class Growing(Reply):
         self._pieces = pieces
 
     async def _send(self, request: web.Request, transport: asyncio.Transport) -> None:
-        transport.write(self._lines + _last_lines(int(time.time()), _connection(request)))
+        transport.write(self._lines + last_lines(int(time.time()), _connection(request)))
         async with contextlib.aclosing(self._pieces) as pieces:
             async for piece in pieces:
                 if transport.is_closing():
@@ -140,7 +140,7 @@ class Growing(Reply):
 
 
 @lru_cache(maxsize=8)
-def _last_lines(second: int, connection: bytes) -> bytes:
+def last_lines(second: int, connection: bytes) -> bytes:
     """Return the last lines of a head. RFC 9110 section 6.6.1 wants a date from whoever has a clock."""
     return b"%sDate: %s\r\n\r\n" % (connection, formatdate(second, usegmt=True).encode())
 

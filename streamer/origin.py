@@ -77,8 +77,8 @@ class Shelf(Protocol):
 class Live(Protocol):
     """What is on air, which is asked before the store."""
 
-    async def asset(self, name: str) -> str:
-        """Return which asset a name in a path stands for; every asset stands for itself."""
+    async def asset(self, name: str, key: str) -> str:
+        """Return which asset a name in a path stands for with this key; every asset stands for itself."""
 
     async def answer(self, request: web.Request, asset_id: str, key: str) -> web.StreamResponse | None:
         """Answer a GET or HEAD for a key that some asset may have; None where the store is to answer."""
@@ -156,7 +156,7 @@ class Origin:
         if request.method not in {"GET", "HEAD"}:
             return await not_allowed(request)
         if self._live is not None:
-            asset_id = await self._live.asset(asset_id)
+            asset_id = await self._live.asset(asset_id, key)
             answer = await self._live.answer(request, asset_id, key)
             if answer is not None:
                 return answer

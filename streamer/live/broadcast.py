@@ -15,6 +15,7 @@ from streamer.ingest.door import Ending, Publisher
 from streamer.ingest.flv import Kind, Tag
 from streamer.live.encoding import Air, Encoding, Means, Overloaded
 from streamer.live.opening import Opening
+from streamer.live.push import Push
 from streamer.live.recorder import Recorder
 from streamer.live.streams import Settings
 from streamer.rows import StreamState
@@ -39,6 +40,7 @@ class Broadcast:
         settings: Settings,
         means: Means,
         air: Air,
+        push: Push,
         recorder: Recorder,
         stand: Callable[[StreamState], None],
     ) -> None:
@@ -49,6 +51,7 @@ class Broadcast:
         self._settings = settings
         self._means = means
         self._air = air
+        self._push = push
         self._recorder = recorder
         self._stand = stand
         self._publisher: Publisher | None = None
@@ -145,7 +148,13 @@ class Broadcast:
         offer = replace(offer, rate=first.rate, sample_rate=first.sample_rate, channels=first.channels)
         life = self._life(offer)
         encoding = Encoding(
-            life, offer, means=self._means, air=self._air, recorder=self._recorder, stand=self._stand
+            life,
+            offer,
+            means=self._means,
+            air=self._air,
+            push=self._push,
+            recorder=self._recorder,
+            stand=self._stand,
         )
         encoding.open(self._opening.tags)
         self._encoding, self._opening = encoding, Opening()

@@ -10,14 +10,16 @@ from aiohttp import web
 from cdn.policy import Kind, classify
 from packager import keys
 from packager.store import Store
-from streamer.answers import absent, judged, refuse
+from streamer.answers import absent, judged, pushed_head, refuse
 from streamer.conditions import accepts_gzip
+from streamer.files import Reply
 from streamer.hot import Entry
 from streamer.live import asked
 from streamer.live.asked import Asked, BadDirective
 from streamer.live.onair import OnAir
 from streamer.live.pieces import Pieces
 from streamer.live.playlists import Playlists
+from streamer.live.push import Push, Viewer
 from streamer.live.waiters import Waiting
 from streamer.problems import Problem
 
@@ -30,7 +32,8 @@ _KINDS = {Kind.MULTIVARIANT: Kind.LIVE_PLAYLIST, Kind.PLAYLIST: Kind.LIVE_PLAYLI
 class Delivery:
     """Answers for assets that `find` has on air, and leaves to the origin what is in the store.
 
-    `alias` returns the asset that a stream's name stands for: what is on air, or what was last.
+    `alias` returns the asset that a stream's name stands for with a key: what is on air, or what was last.
+    `push` finds what is pushed of an asset.
     """
 
     def __init__(
@@ -38,23 +41,27 @@ class Delivery:
         find: Callable[[str], OnAir | None],
         store: Store,
         *,
-        alias: Callable[[str], Awaitable[str]] | None = None,
+        alias: Callable[[str, str], Awaitable[str]] | None = None,
+        push: Callable[[str], Push | None] = lambda _: None,
         memory: int = 64 << 20,
     ) -> None:
         self._find = find
         self._alias = alias
+        self._push = push
         self._waiting = Waiting()
         self._pieces = Pieces(store, self._waiting, patience=_PATIENCE, memory=memory)
         self._playlists: WeakKeyDictionary[OnAir, Playlists] = WeakKeyDictionary()
 
-    async def asset(self, name: str) -> str:
-        """Return which asset a name in a path stands for."""
-        return name if self._alias is None or self._find(name) is not None else await self._alias(name)
+    async def asset(self, name: str, key: str) -> str:
+        """Return which asset a name in a path stands for, with the key behind it."""
+        return name if self._alias is None or self._find(name) is not None else await self._alias(name, key)
 
     async def answer(self, request: web.Request, asset_id: str, key: str) -> web.StreamResponse | None:
         """Answer a GET or HEAD; None where that is the origin's."""
         onair = self._find(asset_id)
         kind = classify(key)
+        if kind is Kind.PUSHED:
+            return await self._pushed(request, asset_id, key)
         if onair is None or kind is None:
             return None
         if kind in _KINDS:
@@ -64,6 +71,19 @@ class Delivery:
         if kind is Kind.SEGMENT:
             return await self._pieces.segment(request, onair, key)
         return await self._pieces.init(request, onair, key) if kind is Kind.INIT else None
+
+    async def _pushed(self, request: web.Request, asset_id: str, key: str) -> web.StreamResponse:
+        """Send frames as they come, for as long as they do; a HEAD is told that there are some."""
+        push, name = self._push(asset_id), key.partition(".")[0]
+        if push is None or not push.knows(name):
+            return await absent(request)
+        if not push.room:
+            problem = Problem("too-many-viewers", "Too many are pushed frames", 503, _CROWDED)
+            return await refuse(request, problem, Kind.FAILED)
+        lines = pushed_head()
+        if request.method == "HEAD":
+            return await Reply(200, lines).send(request)
+        return await Viewer().serve(request, push, name, head=lines)
 
     def forget(self, asset_id: str) -> None:
         """Drop all that is held of an asset."""
@@ -105,6 +125,7 @@ class Delivery:
         return await self._waiting.hold(request, name, ready, seconds=_PATIENCE * target)
 
 
+_CROWDED = "Play the playlist, or try again later."
 _UNKNOWN = 2
 """The target duration of a broadcast whose first life has not begun."""
 

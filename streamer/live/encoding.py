@@ -20,6 +20,7 @@ from packager.parts import Part
 from packager.process import Spawner
 from streamer.ingest.flv import Tag
 from streamer.live.feed import Feed
+from streamer.live.push import Push
 from streamer.live.recorder import Recorder, Reel
 from streamer.live.slate import slate
 from streamer.live.splice import Splice
@@ -48,7 +49,7 @@ class Air(Protocol):
     def take(self, part: Part) -> None:
         """Take a part of the present life."""
 
-    def over(self, aired: Aired) -> None:
+    def over_life(self) -> object:
         """Take it that the present life has come to its end."""
 
 
@@ -76,6 +77,7 @@ class Encoding:
         *,
         means: Means,
         air: Air,
+        push: Push,
         recorder: Recorder,
         stand: Callable[[StreamState], None],
     ) -> None:
@@ -84,12 +86,13 @@ class Encoding:
         self._offer = offer
         self._means = means
         self._air = air
+        self._push = push
         self._recorder = recorder
         self._stand = stand
         self._stood: StreamState | None = None
         self._feed = Feed(audio=life.audio is not None)
         patience = round(PARTS_HELD * life.part_seconds * 1000)
-        self._splice = Splice(patience=patience, sound=life.audio is not None)
+        self._splice = Splice(rate=life.rate, patience=patience, sound=life.audio is not None)
         self._present = True
         self._inits: dict[str, bytes] = {}
         self._early: list[Part] = []  # parts of a rendition while the init of another is awaited
@@ -148,7 +151,8 @@ class Encoding:
             return None
         for name, number, body in self.reel.close():
             self._recorder.keep(self._life, name, number, body)
-        self._air.over(self.reel.aired)
+        self._air.over_life()
+        self._push.over()
         return self.reel.aired
 
     def init(self, rendition: str, body: bytes) -> None:
@@ -157,13 +161,15 @@ class Encoding:
         if not self.begun:
             return
         self._recorder.begin(self._life, self._inits)
+        self._push.begin(self._life, self._inits)
         self._air.begin(self._life, self._inits, {name: codecs(one) for name, one in self._inits.items()})
         for part in self._early:
             self._give(part)
         self._early.clear()
 
     def sample(self, rendition: str, sample: Sample) -> None:
-        """Take note how far the pictures are encoded."""
+        """Send a frame on to whoever is pushed it, and take note how far the pictures are encoded."""
+        self._push.sample(rendition, sample)
         if rendition == self._life.video[0].name:
             self._encoded = sample.time * 1000 // self._life.timescale
 

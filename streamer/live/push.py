@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -14,6 +15,7 @@ from packager import parts
 from packager.cutter import Sample
 from packager.life import Life
 from packager.timeline import AAC_FRAME
+from streamer.files import last_lines
 
 BEHIND_BYTES = 1 << 20
 """What may wait for a viewer: some seconds. Whoever is slower is cut off, and takes the playlists instead."""
@@ -76,9 +78,14 @@ class Push:
                 viewer.finish()
         self._tracks, self._viewers = {}, {}
 
-    def open(self, rendition: str) -> bool:
-        """Say whether one more viewer may join: there is such a rendition, and there are not too many."""
-        return rendition in self._tracks and self.viewers < self._most
+    @property
+    def room(self) -> bool:
+        """Say whether one more viewer may join."""
+        return self.viewers < self._most
+
+    def knows(self, rendition: str) -> bool:
+        """Say whether there is such a rendition to be pushed."""
+        return rendition in self._tracks
 
     def join(self, rendition: str, viewer: Viewer) -> None:
         """Let a viewer in. Raise KeyError where nothing is pushed."""
@@ -119,13 +126,13 @@ class Viewer(web.StreamResponse):
             self._done.set_result(None)
 
     async def serve(self, request: web.Request, push: Push, rendition: str, *, head: bytes) -> Self:
-        """Answer until it is over, where `push` is open; the head announces a body in chunks."""
+        """Answer until it is over; the head, which lacks its last lines, announces a body in chunks."""
         self._eof_sent = True
         self._keep_alive = False
         self._transport = request.transport
         if self._transport is None:
             return self
-        self._transport.write(head)
+        self._transport.write(head + last_lines(int(time.time()), b"Connection: close\r\n"))
         push.join(rendition, self)
         try:
             await self._done

@@ -79,10 +79,12 @@ class Splice:
     """Joins the tags of publishers, one after another, and a slate in between.
 
     Times are milliseconds; `now` is any clock that only goes forward. Where a publisher sends nothing for
-    `patience`, or there is none, loops fill in; its pictures come back with a keyframe.
+    `patience`, or there is none, loops fill in; its pictures come back with a keyframe. Whoever sends, its
+    frames lie on the grid of `rate`: between its places an encoder at a constant rate would drop some.
     """
 
-    def __init__(self, *, patience: int, sound: bool) -> None:
+    def __init__(self, *, rate: Fraction, patience: int, sound: bool) -> None:
+        self._rate = rate
         self._patience = patience
         self._lanes = {Kind.VIDEO: _Lane(kind=Kind.VIDEO)}
         if sound:
@@ -159,8 +161,7 @@ class Splice:
             self._early = now - tag.time
         if lane.said is None or not tag.keyframe or not self._fresh(tag, now):
             return
-        step = round(lane.loop.step) if lane.loop else _SETTLED_MS
-        time = 0 if lane.last < 0 else max(lane.last + step, lane.last + now - lane.arrived)
+        time = 0 if lane.last < 0 else self._place(max(lane.last + 1, lane.last + now - lane.arrived))
         self._offset, self._waiting = time - tag.time, None
         lane.live, lane.looped = True, 0
         for other in self._lanes.values():
@@ -169,6 +170,11 @@ class Splice:
                 yield from other.announce(time)
                 other.arrived, other.last = now, time
         yield from lane.out(tag, time, now)
+
+    def _place(self, time: int) -> int:
+        """Return the time of the first frame of the grid that is not before `time`."""
+        frame = -(-time * self._rate // 1000)
+        return round(frame * 1000 / self._rate)
 
     def _sound(self, lane: _Lane, tag: Tag, now: int) -> Iterator[Tag]:
         if self._offset is None:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from packager.errors import PackagingError
@@ -17,11 +16,13 @@ from streamer.ingest.door import Publisher, Take
 from streamer.ingest.errors import KeyBusy, KeyUnknown
 from streamer.live.broadcast import Broadcast
 from streamer.live.broadcasts import Broadcasts
-from streamer.live.encoding import Air, Means
-from streamer.live.recorder import Kept, Recorder
-from streamer.live.recovery import Render, keep, named
+from streamer.live.encoding import Means
+from streamer.live.onair import OnAir
+from streamer.live.push import Push
+from streamer.live.recorder import Recorder
+from streamer.live.recovery import Recovery, Render, keep, named
 from streamer.live.register import Register
-from streamer.live.streams import Settings, Stream
+from streamer.live.streams import Stream
 from streamer.rows import StreamState
 
 _FAREWELL_SECONDS = 30
@@ -29,16 +30,6 @@ _FAREWELL_SECONDS = 30
 
 _STOP_SECONDS = 15
 _log = logging.getLogger(__name__)
-
-
-class OnAir(Air, Kept, Protocol):
-    """What is on air of one broadcast, for whoever delivers it."""
-
-    def end(self) -> None:
-        """Take it that nothing more comes."""
-
-
-_OnAir = TypeVar("_OnAir", bound=OnAir)
 
 
 @dataclass(slots=True)
@@ -55,22 +46,23 @@ class _Standing:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Running(Generic[_OnAir]):
+class _Running:
     """A broadcast being made."""
 
     stream: str
     broadcast: Broadcast
-    air: _OnAir
+    air: OnAir
+    push: Push
     recorder: Recorder
     standing: _Standing
     task: asyncio.Task[None] | None = None
 
 
-class Studio(Generic[_OnAir]):
-    """A Door for publishers. Call `start` before and `stop` after everything else.
+class Studio:
+    """A Door for publishers. Call `stop` when the server ends.
 
-    `air` makes what is on air of a broadcast, `render` the manifests of its recording, `delay` says how many
-    seconds a wrong key is answered later, so that guessing is slow and its time tells nothing.
+    `render` makes the manifests of recordings, `recovery` ends what nobody encodes any more; `delay` says how
+    many seconds later a wrong key is answered, so that guessing is slow and its time tells nothing.
     """
 
     def __init__(
@@ -80,7 +72,7 @@ class Studio(Generic[_OnAir]):
         store: Store,
         *,
         means: Means,
-        air: Callable[[str, Settings], _OnAir],
+        recovery: Recovery,
         render: Render,
         delay: Callable[[], float],
     ) -> None:
@@ -88,24 +80,13 @@ class Studio(Generic[_OnAir]):
         self._broadcasts = broadcasts
         self._store = store
         self._means = means
-        self._air = air
+        self._recovery = recovery
         self._render = render
         self._delay = delay
-        self._running: dict[str, _Running[_OnAir]] = {}  # by stream
-        self._shown: dict[str, _OnAir] = {}  # by asset
-        self._assets: dict[str, str] = {}  # by stream: its present or last broadcast
+        self._running: dict[str, _Running] = {}  # by stream
+        self._shown: dict[str, _Running] = {}  # by asset
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._farewells: set[asyncio.TimerHandle] = set()
-
-    async def start(self) -> None:
-        """Learn which recordings streams show while nothing is on air."""
-        cursor: str | None = None
-        while True:
-            page = await self._register.page(cursor=cursor, limit=100)
-            self._assets |= {one.id: one.asset for one in page.items if one.asset is not None}
-            cursor = page.next
-            if cursor is None:
-                return
 
     async def stop(self) -> None:
         """End all broadcasts and keep what there is of them."""
@@ -120,19 +101,22 @@ class Studio(Generic[_OnAir]):
         for timer in self._farewells:
             timer.cancel()
 
-    def find(self, asset: str) -> _OnAir | None:
+    def find(self, asset: str) -> OnAir | None:
         """Return what is on air of a broadcast, None where it is none or has been over for a while."""
-        return self._shown.get(asset)
+        running = self._shown.get(asset)
+        return running.air if running is not None else None
 
-    def asset_of(self, name: str) -> str:
-        """Return the asset that an id in an address means: of a stream its broadcast, else the id itself."""
-        return self._assets.get(name, name)
+    def pushed(self, asset: str) -> Push | None:
+        """Return what is pushed of a broadcast, None where it is none."""
+        running = self._shown.get(asset)
+        return running.push if running is not None else None
 
     async def end(self, stream: str) -> None:
         """End what is on air, once what has come of it is kept. Raise WrongState where nothing is."""
         running = self._running.get(stream)
         if running is None or running.task is None:
-            raise WrongState("The stream is not on air.")
+            await self._recovery.end(stream)
+            return
         running.broadcast.end()
         await asyncio.wait({running.task})
 
@@ -152,12 +136,12 @@ class Studio(Generic[_OnAir]):
         _log.info("%s publishes stream %s over %s", publisher.address, stream.id, publisher.protocol)
         return partial(running.broadcast.publish, publisher)
 
-    async def _begin(self, stream: Stream) -> _Running[_OnAir]:
+    async def _begin(self, stream: Stream) -> _Running:
         try:
             asset = (await self._broadcasts.begin(stream.id)).id
         except (WrongState, TooManyBroadcasts, NoSuchStream) as error:
             raise KeyBusy(str(error)) from error
-        air = self._air(asset, stream.settings)
+        air, push = OnAir(asset, window=stream.settings.dvr_seconds), Push()
         recorder = Recorder(asset, store=Scoped(self._store, asset), broadcasts=self._broadcasts, kept=air)
         standing = _Standing()
         broadcast = Broadcast(
@@ -165,19 +149,24 @@ class Studio(Generic[_OnAir]):
             settings=stream.settings,
             means=self._means,
             air=air,
+            push=push,
             recorder=recorder,
             stand=standing.take,
         )
         running = _Running(
-            stream=stream.id, broadcast=broadcast, air=air, recorder=recorder, standing=standing
+            stream=stream.id,
+            broadcast=broadcast,
+            air=air,
+            push=push,
+            recorder=recorder,
+            standing=standing,
         )
         self._running[stream.id] = running
-        self._shown[asset] = air
-        self._assets[stream.id] = asset
+        self._shown[asset] = running
         running.task = asyncio.create_task(self._run(running), name=f"broadcast {asset}")
         return running
 
-    async def _run(self, running: _Running[_OnAir]) -> None:
+    async def _run(self, running: _Running) -> None:
         """Run a broadcast and make its recording; whatever goes wrong ends it alone."""
         asset = running.broadcast.asset
         recording = asyncio.create_task(running.recorder.run(), name=f"record {asset}")
@@ -198,7 +187,7 @@ class Studio(Generic[_OnAir]):
             self._running.pop(running.stream, None)
             self._farewell(asset)
 
-    async def _conclude(self, running: _Running[_OnAir]) -> None:
+    async def _conclude(self, running: _Running) -> None:
         """Make the recording's manifests and tell that the broadcast is over."""
         asset, aired = running.broadcast.asset, running.broadcast.aired
         store = Scoped(self._store, asset)
@@ -211,7 +200,7 @@ class Studio(Generic[_OnAir]):
         except (PackagingError, CatalogAway) as error:
             _log.warning("the recording of %s is made at the next start: %s", asset, error)
 
-    async def _tell(self, running: _Running[_OnAir]) -> None:
+    async def _tell(self, running: _Running) -> None:
         """Write down where a broadcast stands, the latest only, until cancelled."""
         while True:
             await running.standing.moved.wait()

@@ -196,7 +196,7 @@ async def live_site(*, window: int | None = 7200, low_latency: bool = True) -> A
     store = MemoryStore()
     onair = OnAir(ASSET, window=window, low_latency=low_latency)
 
-    async def alias(name: str) -> str:
+    async def alias(name: str, key: str) -> str:
         return ASSET if name == "stream" else name
 
     delivery = Delivery(lambda asset: onair if asset == ASSET else None, store, alias=alias)

@@ -16,7 +16,7 @@ import pytest
 
 from packager import keys
 from packager.ladder import Effort
-from packager.life import Aired, Life
+from packager.life import Life
 from packager.parts import Part
 from packager.process import Spawner
 from packager.store import MemoryStore
@@ -25,6 +25,7 @@ from streamer.ingest.door import Ending
 from streamer.ingest.flv import Tag
 from streamer.live.broadcast import Broadcast
 from streamer.live.encoding import Means
+from streamer.live.push import Push
 from streamer.live.recorder import Recorder
 from streamer.live.streams import Settings
 from streamer.rows import StreamState, wall_clock
@@ -59,7 +60,7 @@ class Air:
         self.lives: list[Life] = []
         self.inits: dict[str, dict[str, bytes]] = {}
         self.parts: dict[tuple[str, str], list[Part]] = defaultdict(list)
-        self.overs: list[Aired] = []
+        self.overs = 0
         self.states: list[StreamState] = []
         self.kept: set[str] = set()
         self._changed = asyncio.Condition()
@@ -76,8 +77,8 @@ class Air:
         self.parts[self.lives[-1].generation, part.rendition].append(part)
         self._wake()
 
-    def over(self, aired):
-        self.overs.append(aired)
+    def over_life(self):
+        self.overs += 1
         self._wake()
 
     def stored(self, generation, rendition, segment):
@@ -184,6 +185,7 @@ async def show() -> AsyncIterator[Show]:
             settings=Settings(reconnect_seconds=6),
             means=Means(spawner=spawner, effort=Effort(preset="ultrafast"), pixels=10**9, wall=wall_clock),
             air=air,
+            push=Push(),
             recorder=recorder,
             stand=air.stand,
         )
@@ -210,7 +212,7 @@ async def test_what_is_published_is_on_air_frame_by_frame_and_is_what_is_stored(
     await show.on_air(9)
     publisher.stop()
     show.broadcast.end()
-    await show.air.until(lambda: show.air.overs)
+    await show.air.until(lambda: show.broadcast.aired)
     (life,) = show.air.lives
     for rung in life.video:
         shown = show.numbers(life, rung.name)
@@ -222,7 +224,7 @@ async def test_what_is_published_is_on_air_frame_by_frame_and_is_what_is_stored(
         names = [keys.segment(life.generation, rung.name, number) for number in range(len(segments))]
         await show.air.until(lambda names=names: set(names) <= show.air.kept)
         assert [await show.store.get(name) for name in names] == segments
-    assert show.air.overs[0].reach[life.video[0].name].segments == len(segments)
+    assert show.broadcast.aired[0].reach[life.video[0].name].segments == len(segments)
 
 
 async def test_a_publisher_that_drops_and_comes_back_breaks_nothing(show, clips):
@@ -270,7 +272,7 @@ async def test_an_encoder_that_dies_is_followed_by_another_life(show, clips):
     await show.on_air(6, life=1)
     before, after = show.air.lives
     assert before.generation != after.generation
-    over = show.air.overs[0]
+    (over,) = show.broadcast.aired
     assert after.first == before.first + max(reach.segments for reach in over.reach.values())
     assert steady(show.numbers(after, after.names[0]))
 

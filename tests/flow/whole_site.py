@@ -157,7 +157,12 @@ async def running(
     **settings,
 ) -> AsyncIterator[Site]:
     """Run the server on loopback: one slot, the fastest preset, nothing copied unless the settings say so."""
-    chosen = {"encode_slots": 1, "encode_preset": "ultrafast", "disk_reserve_bytes": 0}
+    chosen = {
+        "encode_slots": 1,
+        "encode_preset": "ultrafast",
+        "disk_reserve_bytes": 0,
+        "live_rtmp_port": "off",
+    }
     chosen |= {"encode_copy": False, **settings}
     config = Config(data=data, port=0, **chosen)
     async with compose(config, clock=clock, sync=disk) as server, aiohttp.ClientSession() as session:

@@ -13,7 +13,7 @@ from packager.cutter import Cutter, Sample
 from streamer.live.push import Push, Viewer
 from tests.unit.test_life import lived
 
-HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 LIFE = lived(Fraction(25))
 INITS = {"360p": b"\0\0\0\x08free", "audio-0": b"\0\0\0\x08free"}
 
@@ -33,7 +33,7 @@ async def push():
 async def site(push, aiohttp_client):
     async def watch(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        if not push.open(name):
+        if not (push.room and push.knows(name)):
             return web.Response(status=503)
         return await Viewer().serve(request, push, name, head=HEAD)
 

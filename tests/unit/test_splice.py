@@ -43,7 +43,7 @@ class Stage:
     """A splice under a clock that the test moves, and what came out of it."""
 
     def __init__(self, *, patience: int = 1000) -> None:
-        self.splice = Splice(patience=patience, sound=True)
+        self.splice = Splice(rate=Fraction(25), patience=patience, sound=True)
         self.splice.show(SLATE)
         self.now = 5_000
         self.out: list[Tag] = []
@@ -129,6 +129,7 @@ def test_while_nobody_publishes_the_slate_goes_on_at_the_pace_of_the_clock(gone)
     assert max(steps) <= 2 * STEP
     assert abs(shown[-1].time - (50 * STEP + gone + 49 * STEP)) <= 2 * STEP
     assert who(shown) == "a" * 50 + "s" * (len(shown) - 100) + "b" * 50
+    assert all(tag.time % STEP == 0 for tag in shown)
     heard = stage.of(Kind.AUDIO)
     assert max(b.time - a.time for a, b in pairwise(heard)) <= 2 * STEP
 

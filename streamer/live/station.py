@@ -1,0 +1,65 @@
+"""The live half of the server, put together: doors, broadcasts, their delivery and what a crash has left."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+
+from packager import live_ladder, recording
+from packager.ladder import Effort
+from packager.process import Spawner
+from packager.store import Store
+from streamer.config import Config
+from streamer.database import Database
+from streamer.ledger import SqlLedger
+from streamer.live.aliases import Aliases
+from streamer.live.broadcasts import Broadcasts
+from streamer.live.delivery import Delivery
+from streamer.live.doors import Doors
+from streamer.live.encoding import Means
+from streamer.live.recovery import Recovery
+from streamer.live.register import Register
+from streamer.live.studio import Studio
+from streamer.rows import Clock
+
+_DELAY_MS = 2_000
+"""How much later a wrong key is answered at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """What live streams need. Start `recovery`, enter `doors`, and `stop` the studio behind them."""
+
+    recovery: Recovery
+    studio: Studio
+    delivery: Delivery
+    doors: Doors
+
+
+def station(
+    config: Config,
+    database: Database,
+    register: Register,
+    broadcasts: Broadcasts,
+    *,
+    ledger: SqlLedger,
+    store: Store,
+    spawner: Spawner,
+    effort: Effort,
+    clock: Clock,
+) -> Station:
+    """Make all of it; nothing is begun."""
+    recovery = Recovery(broadcasts, ledger, store, render=recording.manifests)
+    pixels = live_ladder.budget(os.cpu_count() or 1)
+    studio = Studio(
+        register,
+        broadcasts,
+        store,
+        means=Means(spawner=spawner, effort=effort, pixels=pixels, wall=clock),
+        recovery=recovery,
+        render=recording.manifests,
+        delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
+    )
+    delivery = Delivery(studio.find, store, alias=Aliases(database).resolve, push=studio.pushed)
+    return Station(recovery=recovery, studio=studio, delivery=delivery, doors=Doors(config, studio))

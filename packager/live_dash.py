@@ -81,9 +81,7 @@ def _recorded(lives: Sequence[Aired], codecs: Mapping[str, str]) -> list[str]:
     )
     lines, start = [head], Fraction(0)
     for presentation, length in zip(presentations, lengths, strict=True):
-        head = tag(
-            "Period", id=presentation.generation, start=duration(start), duration=duration(length)
-        )
+        head = tag("Period", id=presentation.generation, start=duration(start), duration=duration(length))
         lines += [head, *dash.sets(presentation), "</Period>"]
         start += length
     return lines

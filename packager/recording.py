@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from packager import keys, live_hls
+from packager import keys, live_dash, live_hls
 from packager.life import Aired
 
 
@@ -18,4 +18,5 @@ def manifests(lives: Sequence[Aired], codecs: Mapping[str, str]) -> dict[str, st
         keys.playlist(name): live_hls.MediaPlaylist(name, low_latency=False).render(lives, ended=True)
         for name in names
     }
+    made[keys.MPD] = live_dash.mpd(lives, codecs, ended=True)
     return {**made, keys.MULTIVARIANT: live_hls.multivariant(lives, codecs)}

@@ -44,13 +44,15 @@ async def test_the_next_start_makes_a_recording_that_plays_and_is_found_by_both_
             {"stream": stream, "state": "ended"},
         )
         assert (await site.json("GET", f"{LIVE}/{stream}"))["asset"] == asset
-        assert b"360p.m3u8" in await site.get(f"/v/{asset}/main.m3u8")
-        for name in ("360p", "180p", "audio-0"):
+        assert b'type="static"' in await site.get(f"/v/{asset}/main.mpd")
+        urls = await site.urls(asset)
+        assert set(urls) == {"360p", "180p", "audio-0"}
+        for name, paths in urls.items():
             playlist = m3u8.loads((await site.get(f"/v/{asset}/{name}.m3u8")).decode())
             assert playlist.is_endlist
             assert [segment.discontinuity for segment in playlist.segments] == [False, False, True]
-            for segment in playlist.segments:
-                assert (await site.get(f"/v/{asset}/{segment.uri}"))[4:8] == b"moof"
+            for path in paths:
+                assert (await site.get(path))[4:8] == b"moof"
         page = (await site.get(f"/watch/{stream}")).decode()
         assert f'asset="{asset}"' in page
         assert f'stream="{stream}"' in page

@@ -17,9 +17,10 @@ def test_every_rendition_of_every_life_has_a_final_playlist_and_the_last_one_nam
     ]
     made = recording.manifests(aired, CODECS)
     assert list(made)[-1] == "main.m3u8"
-    assert {"360p.m3u8", "180p.m3u8", "audio-0.m3u8"} < set(made)
+    assert set(made) == {"360p.m3u8", "180p.m3u8", "audio-0.m3u8", "main.mpd", "main.m3u8"}
     for name in CODECS:
         playlist = m3u8.loads(made[f"{name}.m3u8"])
         assert (playlist.playlist_type, playlist.is_endlist, len(playlist.segments)) == ("vod", True, 3)
+    assert (made["main.mpd"].count("<Period"), 'type="static"' in made["main.mpd"]) == (2, True)
     main = m3u8.loads(made["main.m3u8"])
     assert {one.uri for one in main.playlists} == {"360p.m3u8", "180p.m3u8"}

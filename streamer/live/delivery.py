@@ -62,7 +62,7 @@ class Delivery:
         kind = classify(key)
         if kind is Kind.PUSHED:
             return await self._pushed(request, asset_id, key)
-        if onair is None or kind is None:
+        if onair is None or kind is None or (kind in _KINDS and onair.recorded):
             return None
         if kind in _KINDS:
             return await self._manifest(request, onair, key, _KINDS[kind])

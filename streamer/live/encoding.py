@@ -203,7 +203,8 @@ class Encoding:
         state = StreamState.LIVE
         if self._splice.filled:
             state = StreamState.SLATE if self._present else StreamState.RECONNECTING
-        if self.begun and state is not self._stood:
+        known = self._recorder.shown is self._life or self._recorder.broken
+        if self.begun and known and state is not self._stood:
             self._stood = state
             self._stand(state)
 

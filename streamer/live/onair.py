@@ -34,7 +34,7 @@ class OnAir:
 
     `window` is how many seconds stay listed, None for all of them; without `low_latency` playlists have no
     parts. Segments that the store has not confirmed stay in memory, together up to `memory` bytes: beyond
-    that the oldest are lost to viewers.
+    that the oldest are lost to viewers. Once it is `recorded` its final manifests are in the store.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class OnAir:
         self.window = window
         self.low_latency = low_latency
         self.ended = False
+        self.recorded = False
         self.codecs: dict[str, str] = {}
         self._memory = memory
         self._airings: list[_Airing] = []

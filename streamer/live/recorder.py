@@ -76,11 +76,13 @@ class Recorder:
     """Stores the lives of one broadcast, `run` in a task of its own until `close` and all before it are done.
 
     Where it cannot keep up, or the store fails, the broadcast goes on without a recording: it is `broken`.
+    `shown` is the life that the catalog has heard of last.
     """
 
     def __init__(self, asset: str, *, store: Store, broadcasts: Broadcasts, kept: Kept) -> None:
         """Take the store of the asset's keys, the rows, and who is told what is stored."""
         self.broken = False
+        self.shown: Life | None = None
         self._asset = asset
         self._store = store
         self._broadcasts = broadcasts
@@ -132,6 +134,7 @@ class Recorder:
         for name, body in inits.items():
             await self._store.put(keys.init(life.generation, name), body)
         await self._broadcasts.begin_life(self._asset, life)
+        self.shown = life
 
     async def _keep(self, generation: str, name: str, number: int, body: bytes) -> None:
         stat = await self._store.put(keys.segment(generation, name, number), body)

@@ -26,7 +26,7 @@ from streamer.live.streams import Stream
 from streamer.rows import StreamState
 
 _FAREWELL_SECONDS = 30
-"""How long a broadcast that is over is shown from memory, so that players find its end where they look."""
+"""How long parts of a broadcast that is over stay, for players that have them on a list."""
 
 _STOP_SECONDS = 15
 _log = logging.getLogger(__name__)
@@ -195,6 +195,7 @@ class Studio:
             if aired and not running.recorder.broken:
                 await keep(store, self._render(aired, await named(store, aired)))
             await self._broadcasts.end(asset, [] if running.recorder.broken else aired)
+            running.air.recorded = not running.recorder.broken
         except NoSuchAsset:
             _log.info("broadcast %s was deleted on air", asset)
         except (PackagingError, CatalogAway) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -125,7 +125,10 @@ class NoShelf:
 
 @dataclass
 class LiveSite:
-    """A broadcast that is served. `release` lets its parts go, and stores segments as they become whole."""
+    """A broadcast that is served. `release` lets its parts go, and stores segments as they become whole.
+
+    `asked` is awaited with the path of every request before it is answered.
+    """
 
     base: str
     port: int
@@ -133,6 +136,7 @@ class LiveSite:
     delivery: Delivery
     store: MemoryStore
     storing: bool = True
+    asked: Callable[[str], Awaitable[None]] | None = None
     waiting: list[Part] = field(default_factory=list)
     bodies: dict[tuple[str, int], list[bytes]] = field(default_factory=lambda: defaultdict(list))
 
@@ -201,7 +205,15 @@ async def live_site(*, window: int | None = 7200, low_latency: bool = True) -> A
 
     delivery = Delivery(lambda asset: onair if asset == ASSET else None, store, alias=alias)
     origin = Origin(store, NoShelf(), live=delivery)
-    app = web.Application()
+    made: list[LiveSite] = []
+
+    @web.middleware
+    async def tell(request, handler):
+        if made[0].asked is not None:
+            await made[0].asked(request.path)
+        return await handler(request)
+
+    app = web.Application(middlewares=[tell])
     app.add_routes([*origin.routes(), *Clock(wall_clock).routes()])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
@@ -209,9 +221,9 @@ async def live_site(*, window: int | None = 7200, low_latency: bool = True) -> A
     await web.SockSite(runner, listener).start()
     port = listener.getsockname()[1]
     try:
-        yield LiveSite(
-            base=f"http://127.0.0.1:{port}", port=port, onair=onair, delivery=delivery, store=store
-        )
+        base = f"http://127.0.0.1:{port}"
+        made.append(LiveSite(base=base, port=port, onair=onair, delivery=delivery, store=store))
+        yield made[0]
     finally:
         await delivery.close()
         await runner.cleanup()

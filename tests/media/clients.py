@@ -67,10 +67,15 @@ async def _play(
     return process.returncode, out, error
 
 
-async def ffmpeg(url: str, *, select: str = "v:0", patience: float = PATIENCE) -> Played:
-    """Decode one stream (`select` as in -map 0:…) with the bundled ffmpeg and hash every frame of it."""
+async def ffmpeg(
+    url: str, *, select: str = "v:0", options: tuple[str, ...] = (), patience: float = PATIENCE
+) -> Played:
+    """Decode one stream (`select` as in -map 0:…) with the bundled ffmpeg and hash every frame of it.
+
+    `options` are of the input.
+    """
     argv = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "warning"]
-    argv += ["-i", url, "-map", f"0:{select}", "-fps_mode", "passthrough"]
+    argv += [*options, "-i", url, "-map", f"0:{select}", "-fps_mode", "passthrough"]
     argv = [word for word in argv if not (select.startswith("a") and word in {"-fps_mode", "passthrough"})]
     status, out, error = await _play([*argv, "-f", "framemd5", "-"], patience)
     rows = [line.split(",") for line in out.decode().splitlines() if line and not line.startswith("#")]

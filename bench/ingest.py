@@ -1,8 +1,9 @@
 """What receiving costs: python -m bench.ingest [ROUNDS].
 
 Four ffmpegs publish 1080p at 6 Mb/s and sound for 15 s, in real time, over loopback; CPU is user and system
-time of the process that receives and only counts the tags. The same session is then read from memory with the
-chunk sizes that encoders use, without sockets.
+time of the process that receives and only counts the tags. Beside it stands what asyncio needs to read the
+same tags over plain TCP and drop them, and what it costs to read as many bytes from memory in the chunk sizes
+that encoders use.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Counting:
         self.bytes = 0
 
     async def admit(self, key: str, publisher: Publisher) -> Take:
+        """Let anybody in."""
         del key, publisher
 
         async def take(tags: AsyncIterator[Tag]) -> None:
@@ -65,36 +67,54 @@ def source(folder: Path) -> Path:
     return path
 
 
-async def live(path: Path) -> dict[str, Any]:
+async def receiver(path: Path) -> dict[str, Any]:
     """Receive all publishers and return the CPU that it took."""
     door = Counting()
-    async with RtmpReceiver(door, host="127.0.0.1", port=0) as receiver:
-        began, cpu = time.monotonic(), time.process_time()
-        argv = [
-            imageio_ffmpeg.get_ffmpeg_exe(),
-            "-nostdin",
-            "-loglevel",
-            "error",
-            "-re",
-            "-i",
-            path,
-            "-c",
-            "copy",
-        ]
-        children = [
-            await asyncio.create_subprocess_exec(
-                *argv, "-f", "flv", f"rtmp://127.0.0.1:{receiver.port}/live/{number}"
-            )
-            for number in range(PUBLISHERS)
-        ]
-        assert [await child.wait() for child in children] == [0] * PUBLISHERS
+    async with RtmpReceiver(door, host="127.0.0.1", port=0) as listening:
+        spent = await published(path, f"rtmp://127.0.0.1:{listening.port}/live/{{}}")
     assert door.pictures == PUBLISHERS * SECONDS * RATE
+    return spent | {
+        "megabits_each": round(door.bytes * 8 / 1e6 / SECONDS / PUBLISHERS, 2),
+        "sounds": door.sounds,
+    }
+
+
+async def floor(path: Path) -> dict[str, Any]:
+    """Read the same tags over TCP, drop them, and return the CPU that it took."""
+
+    async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(64 << 10):
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(drop, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        return await published(path, f"tcp://127.0.0.1:{port}", "-flush_packets", "1")
+
+
+async def published(path: Path, url: str, *options: str) -> dict[str, Any]:
+    """Publish to the URL, in which {} is the publisher's number, and return this process's CPU meanwhile."""
+    began, cpu = time.monotonic(), time.process_time()
+    argv = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-nostdin",
+        "-loglevel",
+        "error",
+        "-re",
+        "-i",
+        path,
+        "-c",
+        "copy",
+    ]
+    children = [
+        await asyncio.create_subprocess_exec(*argv, *options, "-f", "flv", url.format(number))
+        for number in range(PUBLISHERS)
+    ]
+    assert [await child.wait() for child in children] == [0] * PUBLISHERS
     spent = time.process_time() - cpu
     return {
         "cpu_s": round(spent, 3),
         "percent_of_a_core_each": round(100 * spent / (time.monotonic() - began) / PUBLISHERS, 2),
-        "megabits_each": round(door.bytes * 8 / 1e6 / SECONDS / PUBLISHERS, 2),
-        "sounds": door.sounds,
         "load": round(os.getloadavg()[0], 1),
     }
 
@@ -117,10 +137,12 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     with tempfile.TemporaryDirectory(prefix="streamer-bench-") as scratch:
         path = source(Path(scratch))
-        runs = [asyncio.run(live(path)) for _ in range(rounds)]
+        runs = [(asyncio.run(receiver(path)), asyncio.run(floor(path))) for _ in range(rounds)]
     found = {
-        "runs": runs,
-        "median_cpu_s": statistics.median(run["cpu_s"] for run in runs),
+        "receiver": [run for run, _ in runs],
+        "plain_tcp": [run for _, run in runs],
+        "median_cpu_s": statistics.median(run["cpu_s"] for run, _ in runs),
+        "median_plain_tcp_cpu_s": statistics.median(run["cpu_s"] for _, run in runs),
         "bar_cpu_s": BAR,
         "parsing_cpu_s": {str(size): parsing(size) for size in (128, 4096, 60_000)},
     }

@@ -152,6 +152,7 @@ class Encoder:
         await self.answer("_result", 1)
         self.ask("releaseStream", 2, None, key)
         self.ask("FCPublish", 3, None, key)
+        await self.command(lambda values: values[0] == "onFCPublish")
         self.ask("createStream", 4, None)
         await self.answer("_result", 4)
         self.ask("publish", 5, None, key, "live")

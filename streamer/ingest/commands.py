@@ -80,6 +80,12 @@ def no_such_app(command: Command, reason: str) -> bytes:
     return _command(_ON_CONNECTION, "_error", command.number, None, information)
 
 
+def prepared() -> bytes:
+    """Write what `FCPublish` is answered besides, as Flash Media Server does."""
+    information = {"code": "NetStream.Publish.Start", "description": "Publish now."}
+    return _command(_ON_CONNECTION, "onFCPublish", 0, None, information)
+
+
 def status(code: str, description: str, *, level: Literal["status", "error"]) -> bytes:
     """Write the status of the stream."""
     information = {"level": level, "code": code, "description": description}

@@ -12,12 +12,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from streamer.errors import ServerError
 from streamer.ingest import chunks, commands, statuses
 from streamer.ingest.backlog import Backlog
 from streamer.ingest.chunks import ChunkReader, Message
 from streamer.ingest.commands import Command
 from streamer.ingest.door import Door, Ending, Take
-from streamer.ingest.errors import Gone, IngestError, NoSuchApp, NotForPlaying, NotRtmp, Silent, TooSlow
+from streamer.ingest.errors import Gone, NoSuchApp, NotForPlaying, NotRtmp, Silent, TooSlow
 from streamer.ingest.tags import TagReader
 
 _log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Connection:
         self._chunks = ChunkReader(message_max=_COMMANDS_MAX)
         self._tags = TagReader()
         self._backlog = Backlog(tags_max=limits.backlog_tags, bytes_max=limits.backlog_bytes)
-        self._closing: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._closing: asyncio.Future[Ending | ServerError] = asyncio.get_running_loop().create_future()
         self._taking: asyncio.Task[None] | None = None
         self._greeted = False
         self._window = _WINDOW
@@ -88,9 +89,12 @@ class Connection:
 
     def close(self, ending: Ending) -> None:
         """End the connection and tell the publisher why; see Publisher."""
+        self._end(ending)
+
+    def _end(self, cause: Ending | ServerError) -> None:
         self._backlog.end()
         if not self._closing.done():
-            self._closing.set_result(ending)
+            self._closing.set_result(cause)
 
     async def serve(self) -> None:
         """Serve the peer until either side ends it; log how that came about. Nothing is raised."""
@@ -111,21 +115,21 @@ class Connection:
 
     def _outcome(self, work: asyncio.Task[None]) -> bytes:
         """Log why it is over and return what the peer is told."""
-        error = None if work.cancelled() else work.exception()
-        if self._closing.done():
-            ending = self._closing.result()
-            self._note(f"closed, {ending.name.lower().replace('_', ' ')}")
-            return statuses.ended(ending)
-        if error is None:
+        ended = None if work.cancelled() else work.exception()
+        cause = self._closing.result() if self._closing.done() else ended
+        if cause is None:
             self._note("unpublished")
             return statuses.unpublished()
-        if isinstance(error, IngestError):
-            self._note(error.message)
-            return statuses.failed(error)
-        if isinstance(error, OSError):
-            self._note(f"the connection is lost: {error.strerror or type(error).__name__}")
+        if isinstance(cause, Ending):
+            self._note(f"closed, {cause.name.lower().replace('_', ' ')}")
+            return statuses.ended(cause)
+        if isinstance(cause, ServerError):
+            self._note(cause.message)
+            return statuses.failed(cause)
+        if isinstance(cause, OSError):
+            self._note(f"the connection is lost: {cause.strerror or type(cause).__name__}")
             return b""
-        _log.error("session %s failed", self.session, exc_info=error)
+        _log.error("session %s failed", self.session, exc_info=cause)
         return statuses.ended(Ending.FAILED)
 
     def _note(self, what: str) -> None:
@@ -144,7 +148,7 @@ class Connection:
                     pass
 
     async def _work(self) -> None:
-        """Return when the publisher stops; raise IngestError or OSError when it has to."""
+        """Return when the publisher stops; raise ServerError or OSError when it has to."""
         async with aclosing(self._messages()) as messages:
             try:
                 async with asyncio.timeout(self._limits.begin_seconds):
@@ -162,6 +166,8 @@ class Connection:
     async def _give(self, take: Take) -> None:
         try:
             await take(aiter(self._backlog))
+        except ServerError as error:
+            self._end(error)
         except Exception:  # noqa: BLE001 - whatever it was, the publisher is told
             _log.exception("taking the tags of session %s failed", self.session)
             self.close(Ending.FAILED)
@@ -214,7 +220,10 @@ class Connection:
     def _answer(self, command: Command) -> None:
         if command.name == "createStream":
             self._writer.write(commands.result(command, None, commands.STREAM))
-        elif command.name in {"releaseStream", "FCPublish"}:
+        elif command.name == "FCPublish":
+            # Encoders in hardware go no further without the second answer.
+            self._writer.write(commands.result(command, None) + commands.prepared())
+        elif command.name == "releaseStream":
             self._writer.write(commands.result(command, None))
 
     async def _receive(self, messages: AsyncGenerator[Message, None]) -> None:

@@ -54,8 +54,9 @@ class Take(Protocol):
         """Read tags until they end, which is when the connection does.
 
         It runs in a task of the connection's, which is awaited before the connection is given up. While it
-        does not read, the publisher is held back. Returning earlier ends the connection; raising does too,
-        and is logged. It is cancelled only where it has not returned long after the tags ended.
+        does not read, the publisher is held back. Returning earlier ends the connection. So does raising: the
+        message of a ServerError is shown at the encoder, anything else is logged with its traceback. It is
+        cancelled only where it has not returned long after the tags ended.
         """
 
 
@@ -63,7 +64,8 @@ class Door(Protocol):
     """Decides who may publish."""
 
     async def admit(self, key: str, publisher: Publisher) -> Take:
-        """Return what takes the publisher's tags. Raise Refused: its message is shown at the encoder.
+        """Return what takes the publisher's tags. Raise Refused, or another ServerError.
 
-        It may wait as long as it likes. The key is secret: it must not be logged.
+        Their message is shown at the encoder. It may wait as long as it likes. The key is secret: it must not
+        be logged.
         """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from streamer.errors import ServerError
 from streamer.ingest import commands
 from streamer.ingest.door import Ending
 from streamer.ingest.errors import CodecRefused, IngestError, KeyBusy, NotForPlaying, Refused, Silent
 
+_FAILED = "NetStream.Failed"
 _ERRORS: tuple[tuple[type[IngestError], str], ...] = (
     (KeyBusy, "NetStream.Publish.BadName"),
     (Refused, "NetStream.Publish.Unauthorized"),
@@ -16,7 +18,7 @@ _ERRORS: tuple[tuple[type[IngestError], str], ...] = (
 _ENDINGS = {
     Ending.TAKEN_OVER: ("NetStream.Publish.BadName", "Another encoder has taken over this stream."),
     Ending.ENDED: ("NetStream.Unpublish.Success", "The broadcast has ended."),
-    Ending.FAILED: ("NetStream.Failed", "The server cannot go on with this stream."),
+    Ending.FAILED: (_FAILED, "The server cannot go on with this stream."),
     Ending.STOPPING: ("NetConnection.Connect.AppShutdown", "The server stops; come back in a moment."),
 }
 
@@ -32,9 +34,9 @@ def ended(ending: Ending) -> bytes:
     return commands.status(code, description, level="error")
 
 
-def failed(error: IngestError) -> bytes:
+def failed(error: ServerError) -> bytes:
     """Write why the connection failed; nothing where the peer would not understand it."""
-    for kind, code in _ERRORS:
-        if isinstance(error, kind):
-            return commands.status(code, error.message, level="error")
-    return b""
+    code = next((code for kind, code in _ERRORS if isinstance(error, kind)), "")
+    if not code and isinstance(error, IngestError):
+        return b""
+    return commands.status(code or _FAILED, error.message, level="error")

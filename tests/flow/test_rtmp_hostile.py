@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streamer.errors import CatalogAway
 from streamer.ingest import chunks, commands
 from streamer.ingest.chunks import ChunkReader, Message
 from streamer.ingest.connection import Limits
@@ -290,6 +291,13 @@ class Doors:
 
         return take
 
+    async def unwilling(self, key, publisher):
+        async def take(tags):
+            async for _ in tags:
+                raise CatalogAway("The catalog cannot be reached.")
+
+        return take
+
     async def leaving(self, key, publisher):
         async def take(tags):
             async for _ in tags:
@@ -312,11 +320,12 @@ class Doors:
         ("busy", "NetStream.Publish.BadName"),
         ("broken", "NetStream.Failed"),
         ("failing", "NetStream.Failed"),
+        ("unwilling", "NetStream.Failed"),
         ("leaving", "NetStream.Unpublish.Success"),
         ("closing", "NetStream.Unpublish.Success"),
     ],
 )
-async def test_whatever_the_door_does_the_publisher_is_told(kind, code):
+async def test_whatever_the_door_does_the_publisher_is_told(kind, code, notes):
     class Door:
         admit = staticmethod(getattr(Doors(), kind))
 
@@ -327,6 +336,8 @@ async def test_whatever_the_door_does_the_publisher_is_told(kind, code):
             told = await encoder.status()
         assert (told["level"], told["code"]) == ("error", code)
         await encoder.over()
+    assert ("The catalog cannot be reached." in told["description"]) == (kind == "unwilling")
+    assert ("Traceback" in notes.text) == (kind in {"broken", "failing"})
 
 
 async def test_a_take_that_does_not_end_is_cancelled_in_the_end():

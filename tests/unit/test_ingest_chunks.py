@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,33 @@ def test_messages_of_several_chunk_streams_interleave():
     cut, gap = 12 + 128, 12 + 128
     wire = head[:cut] + other[:gap] + head[cut : cut + 129] + other[gap:] + head[cut + 129 :]
     assert [message.body for message in read(wire)] == [sound, picture]
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=900), min_size=2, max_size=4),
+    st.sampled_from([7, 128]),
+    st.data(),
+)
+def test_long_messages_interleave_in_any_order_and_pieces(bodies, size, data):
+    reader = ChunkReader(message_max=1 << 20)
+    reader.feed(chunked(Message(type=chunks.SET_CHUNK_SIZE, body=struct.pack(">I", size)), stream=2))
+    waiting, wire, done = [], b"", []
+    for number, body in enumerate(bodies):
+        whole = chunked(Message(type=VIDEO, body=body), stream=3 + number, size=size)
+        cuts = [12 + size + (size + 1) * n for n in range(len(whole) // (size + 1))]
+        waiting.append([whole[a:b] for a, b in pairwise([0, *cuts, len(whole)]) if whole[a:b]])
+    while left := [number for number, pieces in enumerate(waiting) if pieces]:
+        number = data.draw(st.sampled_from(left))
+        for _ in range(data.draw(st.integers(1, 6))):
+            wire += waiting[number].pop(0)
+            if not waiting[number]:
+                done.append(bodies[number])
+                break
+    found, at = [], 0
+    for piece in [*data.draw(st.lists(st.integers(1, 400), max_size=12)), len(wire)]:
+        found += reader.feed(wire[at : at + piece])
+        at += piece
+    assert [message.body for message in found] == done
 
 
 def test_extended_times_may_be_left_out_inside_a_message():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streamer.errors import CatalogAway
 from streamer.ingest import amf, chunks, commands, statuses
 from streamer.ingest.chunks import ChunkReader, Message
 from streamer.ingest.door import Ending
@@ -84,6 +85,7 @@ def told(written):
         (statuses.failed(KeyBusy("why")), "NetStream.Publish.BadName"),
         (statuses.failed(CodecRefused("why")), "NetStream.Publish.Rejected"),
         (statuses.failed(Silent("why")), "NetStream.Publish.Idle"),
+        (statuses.failed(CatalogAway("why")), "NetStream.Failed"),
         (statuses.failed(NotForPlaying("why")), "NetStream.Play.Failed"),
     ],
 )

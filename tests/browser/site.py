@@ -22,7 +22,7 @@ from playwright.async_api import Browser, CDPSession, ConsoleMessage, Locator, P
 from tests.spawn import Nursery
 
 SHOTS = Path(__file__).parent / "shots"
-FAST = {"STREAMER_ENCODE_SLOTS": "1", "STREAMER_ENCODE_PRESET": "ultrafast"}
+FAST = {"STREAMER_LIVE_RTMP_PORT": "0", "STREAMER_ENCODE_SLOTS": "1", "STREAMER_ENCODE_PRESET": "ultrafast"}
 # The page's player on its way: what it says of itself, and every picture as it reaches the screen.
 FOLLOW = """() => {
     const video = window.streamer.video;
@@ -72,12 +72,14 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(data: Path) -> AsyncIterator[Site]:
-    """Start `streamer serve` on a free port over a data directory; ended at the end."""
+async def serving(data: Path, **settings: str) -> AsyncIterator[Site]:
+    """Start `streamer serve` on free ports over a data directory; ended at the end."""
     nursery = Nursery()
     try:
         argv = (sys.executable, "-m", "streamer", "serve", "--port", "0", "--data", data)
-        child = await nursery.start(*argv, env=FAST)
+        child = await nursery.start(
+            *argv, env={**FAST, **{f"STREAMER_{key.upper()}": value for key, value in settings.items()}}
+        )
         line = await child.says("http://", seconds=40)
         yield Site(base=line[line.index("http://") :].strip().rstrip("/"), data=data)
     finally:

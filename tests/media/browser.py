@@ -32,12 +32,16 @@ PAGES = Path(__file__).parent / "page"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """One picture that reached the screen: media time in seconds, number read, its size as decoded."""
+    """One picture that reached the screen: media time in seconds, number read, its size as decoded.
+
+    `shown` is when it was displayed, by the wall clock in seconds since the epoch.
+    """
 
     time: float
     number: int | None
     width: int
     height: int
+    shown: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +125,8 @@ async def throttle(page: Page, kilobits: int, *, latency: int = 20) -> None:
 
 def _watched(engine: Engine, report: dict[str, Any]) -> Watched:
     frames = tuple(
-        Presented(time=time, number=number, width=width, height=height)
-        for time, number, _, width, height in report["frames"]
+        Presented(time=time, number=number, width=width, height=height, shown=shown)
+        for time, number, _, width, height, shown in report["frames"]
     )
     errors = report["errors"]
     return Watched(

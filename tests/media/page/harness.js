@@ -47,7 +47,8 @@ function watch(read) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const presented = (_, facts) => {
     const number = read ? readNumber(context, canvas) : null;
-    record.frames.push([facts.mediaTime, number, facts.presentedFrames, facts.width, facts.height]);
+    const shown = (performance.timeOrigin + facts.expectedDisplayTime) / 1000;
+    record.frames.push([facts.mediaTime, number, facts.presentedFrames, facts.width, facts.height, shown]);
     video.requestVideoFrameCallback(presented);
   };
   video.requestVideoFrameCallback(presented);

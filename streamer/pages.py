@@ -13,7 +13,6 @@ from aiohttp import hdrs, web
 
 import player
 from cdn.policy import POLICIES, Kind
-from packager import keys
 from player.pages import CONTENT_SECURITY_POLICY, library_html, operator_html, watch_html
 from streamer.catalog import Catalog
 from streamer.errors import NoSuchAsset, NoSuchStream
@@ -82,7 +81,7 @@ class Pages:
         if stream.asset is not None:
             with suppress(NoSuchAsset):  # deleted since
                 shown = show(await self._catalog.get(stream.asset), log=False)
-        watchable = bool(shown.get("playback"))
+        playback = shown.get("playback") or {}
         return _page(
             request,
             watch_html(
@@ -91,7 +90,7 @@ class Pages:
                 title=stream.title,
                 poster=shown.get("poster"),
                 storyboard=shown.get("storyboard"),
-                hls=f"/v/{stream.id}/{keys.MULTIVARIANT}" if watchable else None,
+                hls=playback.get("hls"),
             ),
         )
 

@@ -1,11 +1,14 @@
 /** The store, what is remembered, and the library's state over the real client code. */
-import { expect, test } from "vitest";
-import type { Asset } from "../src/api/asset";
+import { expect, test, vi } from "vitest";
+import { arriving, type Asset, onAir } from "../src/api/asset";
+import type { Api } from "../src/api/client";
+import type { ControlClient, Listener } from "../src/channel/client";
+import type { ControlEvent } from "../src/channel/messages";
 import { Memory } from "../src/store/memory";
 import { type Effects, Store } from "../src/store/store";
 import { type LocalUpload, type Shelf, Uploads } from "../src/store/uploads";
 import type { UploadHandlers } from "../src/upload/tus";
-import { edgeOf, encodedSpans, isStored, type WatchState } from "../src/store/watching";
+import { edgeOf, encodedSpans, isStored, Watching, type WatchState } from "../src/store/watching";
 
 interface Count {
   count: number;
@@ -122,6 +125,16 @@ test("the timeline shows where any rung's picture is encoded, until all is", () 
   expect(encodedSpans({ asset: { ...asset, state: "complete" }, coverage })).toBeUndefined();
 });
 
+test("a broadcast on air has no file to wait for, and nothing of it is encoded ahead", () => {
+  const live: Asset = { ...asset, size: null, received: 0, live: { stream: "s", state: "live" } };
+  expect(arriving(live)).toBe(false);
+  expect(edgeOf(live)).toBe(Infinity);
+  expect(encodedSpans({ asset: live, coverage: {} })).toBeUndefined();
+  expect(onAir(live)).toBe(true);
+  expect(onAir({ ...live, live: { stream: "s", state: "ended" } })).toBe(false);
+  expect(onAir(asset)).toBe(false);
+});
+
 test("while a file is on its way one can seek as far as the server says", () => {
   const coming: Asset = { ...asset, state: "playable", received: 25, seekable: 12.5 };
   expect(edgeOf(coming)).toBe(12.5);
@@ -166,4 +179,26 @@ test("an upload is a card at once, and goes when its stream can be played", asyn
   expect(state.uploads).toHaveLength(1);
   uploads.settle(asset);
   expect(state.uploads).toHaveLength(0);
+});
+
+test("the page of a stream turns to each broadcast as it begins", async () => {
+  const listeners = new Map<string, Listener>();
+  const control = {
+    follow: (channel: string, listener: Listener) => {
+      listeners.set(channel, listener);
+      return () => listeners.delete(channel);
+    },
+  } as unknown as ControlClient;
+  const api = { show: (id: string) => Promise.resolve({ ...asset, id }) } as unknown as Api;
+  const watching = new Watching("", api, control, "s");
+  watching.begin();
+  expect([...listeners.keys()]).toEqual(["stream:s"]);
+  const stream = listeners.get("stream:s");
+  stream?.snapshot({ stream: {}, asset: null });
+  expect(watching.store.getState().asset).toBeNull();
+  for (const id of ["a1", "a1", "a2"]) {
+    stream?.event({ type: "stream.state", data: { asset: id } } as unknown as ControlEvent);
+  }
+  expect([...listeners.keys()]).toEqual(["stream:s", "asset:a2"]);
+  await vi.waitFor(() => expect(watching.store.getState().asset?.id).toBe("a2"));
 });

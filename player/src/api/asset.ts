@@ -25,6 +25,14 @@ export interface Failure {
   log: string[];
 }
 
+export type StreamState = "idle" | "connecting" | "live" | "slate" | "reconnecting" | "ended";
+
+/** What makes an asset a broadcast of a live stream. */
+export interface Live {
+  stream: string;
+  state: StreamState;
+}
+
 export interface Asset {
   id: string;
   title: string;
@@ -44,14 +52,34 @@ export interface Asset {
   /** Why tracks of the source are encoded and not served as they are. */
   uncopied?: string[];
   failure: Failure | null;
+  live?: Live | null;
 }
 
 /** Runs of stored segment numbers, both ends included, by rendition. */
 export type Coverage = Record<string, [number, number][]>;
 
 /** Say whether bytes of the file are still missing. */
-export function arriving({ size, received, state }: Asset): boolean {
-  return state !== "complete" && state !== "failed" && (size === null || received < size);
+export function arriving({ live, size, received, state }: Asset): boolean {
+  return !live && state !== "complete" && state !== "failed" && (size === null || received < size);
+}
+
+/** Say whether this is a broadcast that has not ended. */
+export function onAir({ live }: Asset): boolean {
+  return !!live && live.state !== "ended" && live.state !== "idle";
+}
+
+const AIRED: Record<StreamState, string> = {
+  idle: "Over",
+  connecting: "About to begin",
+  live: "Live",
+  slate: "Live, back in a moment",
+  reconnecting: "Live, reconnecting",
+  ended: "Over",
+};
+
+/** Name what viewers of a broadcast see now. */
+export function aired({ state }: Live): string {
+  return AIRED[state];
 }
 
 /** Return the share 0…1 of the file that has come, 0 where its size is not known. */

@@ -1,7 +1,7 @@
 /** One asset of the library. */
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { arriving, type Asset, type Coverage, doing, encoded, heights, uploaded } from "../api/asset";
+import { aired, arriving, type Asset, type Coverage, doing, encoded, heights, onAir, uploaded } from "../api/asset";
 import { parseStoryboard, type Tile, tileAt } from "../store/storyboard";
 import { clock, size } from "../store/words";
 import { shared } from "../styles/shared";
@@ -69,6 +69,9 @@ export class AssetCard extends LitElement {
   private badge(): TemplateResult | typeof nothing {
     const { state: now } = this.asset;
     if (now === "complete") return nothing;
+    if (this.asset.live && onAir(this.asset)) {
+      return html`<span class="badge state" style="--tone:var(--bad)">${aired(this.asset.live)}</span>`;
+    }
     const upload = ["var(--warn)", `Upload at ${Math.floor(uploaded(this.asset) * 100)} %`, ""];
     const told = {
       uploading: upload,
@@ -120,7 +123,7 @@ export class AssetCard extends LitElement {
     const { state: now, size: all, received, warnings } = this.asset;
     const tallest = heights(this.asset)[0];
     return html`<div class="meta">
-      ${now === "uploading" ? html`<span>${size(received)} of ${size(all ?? 0)} · drop the file again to go on</span>` : html`<span>${size(all ?? received)}</span>`}
+      ${now === "uploading" ? html`<span>${size(received)} of ${size(all ?? 0)} · drop the file again to go on</span>` : onAir(this.asset) ? nothing : html`<span>${size(all ?? received)}</span>`}
       ${tallest ? html`<span>${tallest}p</span>` : nothing}
       ${warnings.length ? html`<span class="warn" title=${warnings.join("\n")}>${warnings.length} ${warnings.length > 1 ? "warnings" : "warning"}</span>` : nothing}
     </div>`;
@@ -133,7 +136,7 @@ export class AssetCard extends LitElement {
       ${playback
         ? html`<a class="frame" href="/watch/${id}" aria-label="Watch ${title}" @pointermove=${this.hovered} @pointerleave=${() => (this.scrub = undefined)}>${inner}</a>`
         : html`<div class="frame">${inner}</div>`}
-      ${now !== "complete" && now !== "failed" && rungs.length
+      ${now !== "complete" && now !== "failed" && rungs.length && !onAir(this.asset)
         ? html`<coverage-strip .rungs=${rungs} .coverage=${this.coverage ?? {}}></coverage-strip>`
         : nothing}
       <div class="head">${this.heading()}</div>

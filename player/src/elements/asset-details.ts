@@ -66,13 +66,13 @@ export class AssetDetails extends LitElement {
           <coverage-strip named .rungs=${asset.rungs} .coverage=${this.coverage}></coverage-strip>
           ${this.originals()}
         </section>
-        ${this.captions()}
+        ${asset.live ? nothing : this.captions()}
         <section>
           <h3>Title</h3>
           <form @submit=${(event: Event) => event.preventDefault()}>
             <input class="field" aria-label="Title" maxlength="200" .value=${asset.title} @change=${rename} />
           </form>
-          ${asset.state === "complete"
+          ${asset.state === "complete" && !asset.live
             ? html`<h3 style="margin-top:16px">Encoding</h3>
                 <button class="button" @click=${() => ask(this, { type: "reencode" })}>${replay} Encode anew</button>`
             : nothing}

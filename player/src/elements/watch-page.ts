@@ -2,7 +2,7 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { Api } from "../api/client";
-import { arriving, type Asset, doing, encoded, heights, uploaded } from "../api/asset";
+import { aired, arriving, type Asset, doing, encoded, heights, onAir, uploaded } from "../api/asset";
 import { ControlClient, wallTimer } from "../channel/client";
 import { SocketTransport } from "../channel/transport";
 import { warmUp } from "../engine/choose";
@@ -21,6 +21,8 @@ import { watchStyles } from "./watch-page.styles";
 @customElement("watch-page")
 export class WatchPage extends LitElement {
   @property() asset = "";
+  /** The live stream whose page this is: what it shows may be another asset tomorrow. */
+  @property() stream = "";
   @property() heading = "";
   @property() src = "";
   @property() poster = "";
@@ -37,7 +39,7 @@ export class WatchPage extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     if (this.watching) return;
-    this.watching = new Watching(this.asset, new Api(), this.control);
+    this.watching = new Watching(this.asset, new Api(), this.control, this.stream);
     this.follow = new Follow(this, this.watching.store);
     this.watching.begin();
     if (!this.src) warmUp();
@@ -56,7 +58,7 @@ export class WatchPage extends LitElement {
   /** Copy this page's address, starting at the present second. */
   private async copy(): Promise<void> {
     const seconds = Math.floor(this.player?.snapshot()?.time ?? 0);
-    const address = new URL(`/watch/${this.asset}`, location.href);
+    const address = new URL(`/watch/${this.stream || this.asset}`, location.href);
     if (seconds > 0) address.searchParams.set("t", String(seconds));
     try {
       await navigator.clipboard.writeText(address.href);
@@ -84,7 +86,17 @@ export class WatchPage extends LitElement {
         <button class="button main" @click=${() => this.send({ type: "retryAsset" })}>${replay} Retry</button>
       </div></div>`;
     }
+    if (!asset && this.stream && !this.asset) {
+      return html`<div class="picture wait"><div role="status">
+        <h2>Not on air</h2><p>It starts by itself as soon as the broadcast begins.</p>
+      </div></div>`;
+    }
     if (!asset) return html`<div class="picture wait">${picture}</div>`;
+    if (asset.live) {
+      return html`<div class="picture wait">${picture}<div role="status">
+        <h2>${aired(asset.live)}</h2><p>It starts by itself as soon as there is a picture.</p>
+      </div></div>`;
+    }
     const uploading = asset.state === "uploading";
     const share = uploading ? uploaded(asset) : encoded(asset);
     return html`<div class="picture wait">${picture}<div role="status">
@@ -102,11 +114,11 @@ export class WatchPage extends LitElement {
     return html`<div class="facts">
       ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}
       ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
-      <span>${sizes(asset)}${average ? ` · ${bitrate(average)} source` : ""}</span>
+      ${asset.live && onAir(asset) ? html`<span role="status">${aired(asset.live)}</span>` : html`<span>${sizes(asset)}${average ? ` · ${bitrate(average)} source` : ""}</span>`}
       ${coming && asset.playback
         ? html`<span role="status">Uploading ${asset.size ? `${Math.floor(uploaded(asset) * 100)} %` : ""} · can be watched to ${clock(asset.seekable ?? 0)}</span>`
         : nothing}
-      ${asset.state === "playable" && !coming ? html`<span role="status">Encoding ${Math.floor(encoded(asset, this.follow.state.coverage) * 100)} %</span>` : nothing}
+      ${asset.state === "playable" && !coming && !asset.live ? html`<span role="status">Encoding ${Math.floor(encoded(asset, this.follow.state.coverage) * 100)} %</span>` : nothing}
       ${asset.warnings.map((text) => html`<span class="warn">${text}</span>`)}
     </div>`;
   }

@@ -1,5 +1,5 @@
-/** The watch page's state: one asset, followed until it is complete. */
-import { arriving, type Asset, type Coverage, encoded } from "../api/asset";
+/** The watch page's state: one asset, or whichever a live stream shows, followed as it changes. */
+import { arriving, type Asset, type Coverage, encoded, onAir } from "../api/asset";
 import { type Api, Problem } from "../api/client";
 import type { ControlClient, Link } from "../channel/client";
 import type { ControlEvent } from "../channel/messages";
@@ -61,7 +61,7 @@ const EMPTY: WatchState = {
 
 /** Return where at least one video rung (or, without video, audio) is encoded, as fractions; undefined if all is. */
 export function encodedSpans({ asset, coverage }: Pick<WatchState, "asset" | "coverage">): Span[] | undefined {
-  if (!asset || asset.state === "complete") return undefined;
+  if (!asset || asset.state === "complete" || onAir(asset)) return undefined;
   const videos = asset.rungs.filter(({ kind }) => kind === "video");
   const rungs = videos.length ? videos : asset.rungs.filter(({ kind }) => kind === "audio");
   const spans = rungs.flatMap(({ name, segments }) =>
@@ -78,7 +78,7 @@ export function edgeOf(asset: Asset | null): number {
 
 /** Say whether a segment can be had without a wait, as far as is known. */
 export function isStored({ asset, coverage, told }: WatchState, rendition: string, number: number): boolean {
-  if (!asset || asset.state === "complete" || !told) return true;
+  if (!asset || asset.state === "complete" || onAir(asset) || !told) return true;
   const rung = asset.rungs.find(({ name }) => name === rendition);
   return rung === undefined || (rung.copied ?? false) || holds(coverage[rendition] ?? [], number);
 }
@@ -87,11 +87,14 @@ export class Watching {
   readonly store: Store<WatchState, WatchRequest>;
   /** What the player's engine asks. */
   readonly presence: Presence;
+  private leave: () => void = () => undefined;
 
+  /** `id` is the asset's, "" while the `stream`, of whose page this is, shows none. */
   constructor(
-    private readonly id: string,
+    private id: string,
     private readonly api: Api,
     private readonly control: ControlClient,
+    private readonly stream = "",
   ) {
     this.store = new Store<WatchState, WatchRequest>(EMPTY, this.effects(), (error) => this.failed(error));
     const now = (): WatchState => this.store.getState();
@@ -105,8 +108,30 @@ export class Watching {
   }
 
   begin(): void {
+    if (this.stream) {
+      this.control.follow(`stream:${this.stream}`, {
+        snapshot: (state) => this.shows((state as { asset?: Asset | null } | undefined)?.asset?.id),
+        event: ({ type, data }) => {
+          if (type === "stream.state") this.shows((data as { asset: string }).asset);
+        },
+        refused: (code) => this.store.set(code === NOT_FOUND ? { gone: true } : { signedOut: true }),
+      });
+    }
+    if (this.id) this.watch();
+  }
+
+  /** Turn to the broadcast that the stream shows now. */
+  private shows(id: string | undefined): void {
+    if (!id || id === this.id) return;
+    this.leave();
+    this.id = id;
+    this.store.set({ asset: null, coverage: {}, told: false, generation: "", rate: 0 });
+    this.watch();
+  }
+
+  private watch(): void {
     this.store.dispatch({ type: "load" });
-    this.control.follow(`asset:${this.id}`, {
+    this.leave = this.control.follow(`asset:${this.id}`, {
       snapshot: (state) => {
         const told = (state ?? {}) as { asset?: Asset; coverage?: Coverage };
         if (told.coverage) this.store.set({ coverage: told.coverage, told: true });
@@ -119,27 +144,31 @@ export class Watching {
   }
 
   private effects(): Effects<WatchState, WatchRequest> {
-    const { api, id } = this;
+    const { api } = this;
     const set = (patch: Partial<WatchState>): void => this.store.set(patch);
     return {
-      load: async () => set({ asset: await api.show(id), signedOut: false, trouble: "" }),
-      retryAsset: () => api.retry(id),
+      load: async () => {
+        const { id } = this;
+        const asset = await api.show(id);
+        if (id === this.id) set({ asset, signedOut: false, trouble: "" });
+      },
+      retryAsset: () => api.retry(this.id),
       reencode: async () => {
-        await api.reencode(id);
+        await api.reencode(this.id);
         set({ said: "Encoding anew. The present version stays until it is done." });
       },
       title: async ({ title }) => {
         if (!title || title === this.store.getState().asset?.title) return;
-        await api.rename(id, title);
+        await api.rename(this.id, title);
         this.store.dispatch({ type: "load" });
       },
       addCaptions: async ({ language, label, text }) => {
-        await api.putCaptions(id, language, label, text);
+        await api.putCaptions(this.id, language, label, text);
         set({ said: "Captions added." });
         this.store.dispatch({ type: "load" });
       },
       removeCaptions: async ({ language }) => {
-        await api.removeCaptions(id, language);
+        await api.removeCaptions(this.id, language);
         this.store.dispatch({ type: "load" });
       },
       say: ({ text }) => set({ said: text }),

@@ -28,7 +28,8 @@ def keyframe_borders(keyframes: Sequence[int], *, end: int, timescale: int) -> t
     """Return borders on closed keyframes, the end included, all in ticks; None where the grid cannot hold.
 
     From border b the next is the keyframe nearest b + T within [b + T/2, b + 3T/2], else the last one before
-    b + 3T/2. It holds where keyframes are never more than 3T/2 apart.
+    b + 3T/2; from 0 it is the first one in there: a short segment is soon there to begin with. It holds where
+    keyframes are never more than 3T/2 apart.
     """
     longest = LONGEST_SECONDS * timescale
     marks = [*keyframes, end]
@@ -45,6 +46,8 @@ def _next_border(marks: Sequence[int], border: int, *, timescale: int) -> int:
     low = bisect_left(marks, border + SEGMENT_SECONDS * timescale // 2)
     high = bisect_right(marks, border + LONGEST_SECONDS * timescale)
     near = marks[low:high]
+    if near and border == 0:
+        return near[0]
     if near:
         return min(near, key=lambda mark: (abs(mark - target), mark))
     return marks[bisect_right(marks, border + LONGEST_SECONDS * timescale) - 1]
@@ -64,8 +67,9 @@ def settled_borders(keyframes: Sequence[int], *, known: int, timescale: int) -> 
         following = _next_border(marks, borders[-1], timescale=timescale)
         target = borders[-1] + SEGMENT_SECONDS * timescale
         near = following - borders[-1] >= SEGMENT_SECONDS * timescale // 2
+        settled = following >= target or (near and borders[-1] == 0)
         # As good a mark, or the end, may still come just as far behind the target as this one is before it.
-        if following < target and known < (2 * target - following if near else borders[-1] + longest):
+        if not settled and known < (2 * target - following if near else borders[-1] + longest):
             break
         borders.append(following)
     return tuple(borders)

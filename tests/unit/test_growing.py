@@ -157,15 +157,25 @@ def test_a_segment_waits_for_its_sound():
 
 
 def test_nothing_is_settled_before_a_whole_segment_and_what_tells_its_end():
-    keys = [0, 90, 110]
-    source = source_of(106, None)
-    assert (
-        growing.settled(planned(source, index_of(106, keys)), source, index_of(106, keys), ended=False)
-        is None
-    )
-    source = source_of(130, None)
-    plan = growing.settled(planned(source, index_of(130, keys)), source, index_of(130, keys), ended=False)
-    assert plan.shown == (0, 3600)
+    keys = [0, 50, 140, 160]
+
+    def shown(frames):
+        source, index = source_of(frames, None), index_of(frames, keys)
+        plan = growing.settled(planned(source, index), source, index, ended=False)
+        return plan and plan.shown
+
+    assert shown(50) is None
+    assert shown(156) == (0, 2000)
+    assert shown(180) == (0, 2000, 5600)
+
+
+def test_the_first_segment_is_settled_with_the_first_keyframe_that_can_end_it():
+    keys = [0, 40, 60, 110]
+    source, index = source_of(61, 2800), index_of(61, keys)
+    plan = growing.settled(planned(source, index), source, index, ended=False)
+    assert plan.borders == (0, 2400)
+    whole = planned(source_of(200, 8000), index_of(200, keys))
+    assert whole.borders[:2] == plan.borders
 
 
 def test_a_first_frame_that_moves_ends_the_plan():

@@ -103,7 +103,7 @@ def test_closed_keyframes_close_enough_give_the_keyframe_grid():
     plan = plan_of(video(), audio())
     assert plan.picture.grid is Grid.KEYFRAME
     assert plan.timescale == 12_800
-    assert plan.borders[:3] == (0, 4 * 12_800, 8 * 12_800)
+    assert plan.borders[:3] == (0, 2 * 12_800, 6 * 12_800)
     assert present.target_duration(plan) == 6
 
 

@@ -34,6 +34,25 @@ def test_a_settled_border_never_moves_when_the_table_grows(gaps, kept):
     assert list(whole[1 : len(settled) + 1]) == settled
 
 
+@given(st.lists(st.integers(1, 6 * SCALE), min_size=2, max_size=60), st.integers(1, 60))
+def test_what_is_settled_while_the_end_is_unknown_is_what_the_whole_table_gives(gaps, kept):
+    marks = [0, *accumulate(gaps)]
+    whole = timeline.keyframe_borders(marks[:-1], end=marks[-1], timescale=SCALE)
+    part = marks[: min(kept, len(marks) - 1)]
+    settled = timeline.settled_borders(part, known=part[-1], timescale=SCALE)
+    assert whole is not None
+    assert settled is not None
+    assert whole[: len(settled)] == settled
+    if any(2 * SCALE <= mark <= 6 * SCALE for mark in part):
+        assert len(settled) > 1, "the first border is known as soon as it has come"
+
+
+def test_the_first_segment_is_the_shortest_that_may_be():
+    marks = [second * SCALE for second in range(11)]
+    borders = timeline.keyframe_borders(marks, end=11 * SCALE, timescale=SCALE)
+    assert borders == tuple(second * SCALE for second in (0, 2, 6, 10, 11))
+
+
 def test_the_keyframe_nearest_to_four_seconds_is_chosen():
     marks = [second * SCALE for second in (0, 1, 3, 5, 6)]
     assert timeline.keyframe_borders(marks, end=7 * SCALE, timescale=SCALE) == (0, 3 * SCALE, 7 * SCALE)

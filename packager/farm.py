@@ -20,8 +20,17 @@ NOW_SLOTS = 2
 SOON_SLOTS = 2
 """Places kept for what a viewer will want next, such as an asset's beginning in pictures and sound."""
 
-NICE = {Urgency.NOW: 0, Urgency.SOON: 8, Urgency.FILL: 12}
-"""The niceness of an encoder: a reserved place over-commits the processor, so the others have to give way."""
+_NICE = {Urgency.NOW: 0, Urgency.SOON: 8, Urgency.FILL: 12}
+
+
+def niceness(run: Run, urgency: Urgency) -> int:
+    """Return how far a Run's encoder gives way: a reserved place over-commits the processor.
+
+    The beginning of an asset gives way to nobody. Whoever opens it waits for that, and an encoder that has
+    begun before somebody did cannot be made less nice again.
+    """
+    begins = run.first == 0 and urgency is Urgency.SOON
+    return _NICE[Urgency.NOW if begins else urgency]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +85,7 @@ class OwnSlots:
             store=job.store,
             spawner=self._spawner,
             sink=job.sink,
-            nice=NICE[job.urgency],
+            nice=niceness(job.run, job.urgency),
         )
 
     async def promote(self, run: str, urgency: Urgency) -> None:

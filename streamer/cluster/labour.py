@@ -11,7 +11,7 @@ from pathlib import Path
 from packager import keys
 from packager.errors import PackagingError
 from packager.facts import Fact, RunProgress, SegmentStored
-from packager.farm import NICE
+from packager.farm import niceness
 from packager.original import Original, SourceCut, WholeFile
 from packager.process import Spawner
 from packager.run import Run, execute
@@ -99,7 +99,7 @@ class Labour:
             store=store,
             spawner=self._bench.spawner,
             sink=notes.take,
-            nice=NICE[order.urgency],
+            nice=niceness(order.run, order.urgency),
         )
 
     async def _original(self, order: Order) -> Original:

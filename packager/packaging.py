@@ -137,8 +137,10 @@ class Packaging:
 
     async def recover(self) -> None:
         """Store the inits, and learn from the store what an earlier life has made."""
-        for name, init in self.inits.items():
-            await self.store.put(keys.init(self.plan.generation, name), init.body)
+        named = ((keys.init(self.plan.generation, name), init.body) for name, init in self.inits.items())
+        for put in await asyncio.gather(*(self.store.put(*one) for one in named), return_exceptions=True):
+            if isinstance(put, BaseException):
+                raise put
         for key in await self.store.list(f"{self.plan.generation}/"):
             found = keys.parse_segment(key)
             if found is not None and found[1] in self.sizes:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from fractions import Fraction
 
+from packager import keys, present
 from packager.errors import PackagingError
 from packager.foresight import foresee
 from packager.package import Made, begin, finish, ornament, write_manifests
@@ -193,12 +194,12 @@ class Making:
         packaging.fill = self._fill.value
         self.made = made = Made(packaging=packaging, started=self._created)
         await self._publish(made, State.PLAYABLE)
-        await self._replace()
-        await self._notes.catch_up(packaging)
-        self._settled.set()
         self._planning.step = "encode"
         tools.foreman.add(packaging)
         try:
+            self._settled.set()
+            await self._replace()
+            await self._notes.catch_up(packaging)
             if known.arriving is not None:
                 telling = asyncio.create_task(self._say_how_far(packaging), name=f"tell {self.asset}")
                 try:
@@ -259,7 +260,7 @@ class Making:
         """Tell the catalog what there is to watch."""
         self.version += 1
         plan = made.packaging.plan
-        shown = made.presentation()
+        board = present.storyboard(plan) if made.packaging.complete else None
         await self._tools.catalog.set_plan(
             self.asset,
             generation=plan.generation,
@@ -269,7 +270,7 @@ class Making:
             source=source_summary(plan),
             warnings=list(dict.fromkeys([*plan.source.warnings, *self._notes.warned])),
             poster=made.poster,
-            storyboard=f"{plan.generation}/storyboard.vtt" if shown.storyboard else None,
+            storyboard=keys.storyboard(plan.generation) if board else None,
             state=state,
         )
 

@@ -94,6 +94,7 @@ class Planning:
                 await stack.enter_async_context(following),
                 self._original,
                 plan=lambda seen, keyed: self._encoded(seen, keyed=keyed),
+                prepare=self._tools.inits.of,
                 frozen=frozen,
                 whole=self._whole,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from packager import growing
 from packager.errors import PackagingError
@@ -26,7 +26,8 @@ class GridBroken(PackagingError):
 class Trail:
     """Drives the packaging of one source. `plan` freezes the choices for what has been seen of it.
 
-    `frozen` is the plan of an earlier life: its choices are kept.
+    `prepare` makes what a plan needs before it can be shown, `frozen` is the plan of an earlier life: its
+    choices are kept.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Trail:
         original: Arriving,
         *,
         plan: Callable[[Followed, bool], Plan],
+        prepare: Callable[[Plan], Awaitable[object]],
         frozen: Plan | None,
         whole: asyncio.Event,
     ) -> None:
         self._following = following
         self._original = original
         self._plan = plan
+        self._prepare = prepare
         self._frozen = frozen
         self._whole = whole
         self._seen: Followed | None = None
@@ -57,13 +60,18 @@ class Trail:
             seen = await self._following.more()
             if seen is None:
                 return None
+            if self._seen is None:  # the first border is some seconds of media away
+                await self._prepare(self._planned(seen, keyed=keyed))
             self._seen = seen
+
+    def _planned(self, seen: Followed, *, keyed: bool) -> Plan:
+        return self._frozen if self._frozen is not None and keyed else self._plan(seen, keyed)
 
     def _settled(self, *, keyed: bool) -> Known | None:
         seen = self._seen
         if seen is None:
             return None
-        plan = self._frozen if self._frozen is not None and keyed else self._plan(seen, keyed)
+        plan = self._planned(seen, keyed=keyed)
         found = growing.settled(plan, seen.source, seen.index, ended=seen.ended)
         if found is None:
             return None

@@ -74,7 +74,7 @@ def _picture(
         copy = copied.picture(plan, rung, table)
     except Uncopyable as error:
         return None, (error.message,)
-    shown = np.sort(table.rows["pts"][copy.cuts[0] : copy.cuts[-1]])
+    shown = np.sort(table.rows["pts"][copy.cuts[0] : copy.cuts[-1]], kind="stable")  # it is nearly sorted
     if not np.array_equal(shown, index.times):
         return None, ("its edit list hides pictures that others need",)
     reasons = _rate_reasons(plan, copy)

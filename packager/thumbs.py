@@ -15,7 +15,7 @@ from packager.plan import Plan
 from packager.process import Spawner
 from packager.sandbox import Limits
 
-_LIMITS = Limits(memory=4 << 30, cpu_seconds=120, wall_seconds=300, nice=5)
+_LIMITS = Limits(memory=4 << 30, cpu_seconds=120, wall_seconds=300, nice=10)
 _SHEET = 64 << 20
 _POSTER_SIDE = 720
 

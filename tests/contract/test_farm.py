@@ -132,6 +132,20 @@ async def ended(*tasks: asyncio.Task[None]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.parametrize(
+    ("first", "urgency", "nice"),
+    [(0, Urgency.SOON, 0), (1, Urgency.SOON, 8), (1, Urgency.NOW, 0), (0, Urgency.FILL, 12)],
+)
+@NEARLY
+async def test_the_beginning_of_an_asset_gives_way_to_nobody(yard, first, urgency, nice):
+    known = set(processes(yard.program))
+    task = await held(yard, yard.job(PICTURE, first, first, urgency=urgency))
+    (encoder,) = set(processes(yard.program)) - known
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, encoder) == min(19, own + nice)
+    await ended(task)
+
+
 @NEARLY
 async def test_segments_are_stored_then_reported_in_their_order(yard):
     job = yard.job(PICTURE, 0, 4)

@@ -143,7 +143,8 @@ def _sound_borders(plan: Plan, track: AudioTrack, table: TrackTable) -> tuple[in
     if len(steps) and (steps.min() < AAC_FRAME - _OVERLAP or steps.max() > AAC_FRAME + _HOLE * rate):
         raise Uncopyable("there are holes in it")
     end = int(times[-1]) + AAC_FRAME
-    *inner, last = (round(Fraction(border * rate, plan.timescale)) for border in plan.borders[1:])
+    exact = (np.array(plan.borders[1:], np.int64) * rate + plan.timescale // 2) // plan.timescale
+    inner, last = exact[:-1], int(exact[-1])
     behind = np.searchsorted(times, inner)
     low, high = times[(behind - 1).clip(0)], times[behind.clip(max=len(times) - 1)]
     near = np.where(high - inner < inner - low, high, low)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 
+import numpy as np
+
 from packager import timeline
 from packager.model import Grid, Kind, Presentation, Rendition, Storyboard
 from packager.plan import AudioRung, CopiedRung, Plan, VideoRung
@@ -122,7 +124,7 @@ def bound(rung: VideoRung, borders: Sequence[int], *, timescale: int, target: in
 
     x264's VBV keeps d seconds within maxrate × d + 0.9 × buffer, because it starts 90 % full.
     """
-    shortest = min((borders[b] - borders[a] for a, b in spans(borders, timescale, target)))
+    shortest = min(borders[b] - borders[a] for a, b in spans(borders, timescale, target))
     spill = Fraction(9 * rung.buffer * timescale, 10 * shortest)
     return round(max(Fraction(5, 4) * rung.maxrate, rung.maxrate + spill)) + _CONTAINER
 
@@ -179,14 +181,15 @@ def spans(borders: Sequence[int], timescale: int, target: int) -> list[tuple[int
 
     An asset shorter than that counts as a whole.
     """
-    found = []
-    for a in range(len(borders) - 1):
-        for b in range(a + 1, len(borders)):
-            length = 2 * (borders[b] - borders[a])
-            if length > 3 * target * timescale:
-                break
-            if length >= target * timescale:
-                found.append((a, b))
+    at = np.array(borders, np.int64)
+    least, most = target * timescale, 3 * target * timescale
+    found: list[tuple[int, int]] = []
+    for count in range(1, len(at)):
+        lengths = 2 * (at[count:] - at[:-count])
+        if lengths.min() > most:
+            break
+        firsts = np.flatnonzero((least <= lengths) & (lengths <= most)).tolist()
+        found += [(first, first + count) for first in firsts]
     return found or [(0, len(borders) - 1)]
 
 

@@ -49,6 +49,8 @@ class SampleTable:
 
     def pick(self, chosen: Flags) -> SampleTable:
         """Return the table of the chosen samples only."""
+        if chosen.all():  # a copy of hours costs as long as reading them
+            return self
         return SampleTable(
             timescale=self.timescale,
             dts=self.dts[chosen],
@@ -231,7 +233,7 @@ def _unfold(track: Track) -> SampleTable:
         durations = _expand(*_pairs(view, whole["stts"]), count)
         if count and int(durations.max()) > 0x7FFFFFFF:
             raise BadBoxes("a sample lasts a negative time")
-        dts = np.cumsum(durations) - durations
+        dts = _before(durations)
         pts = dts
         if "ctts" in whole:
             # Version 0 is unsigned by the book, yet files carry negative offsets in it.
@@ -332,11 +334,17 @@ def _offsets(view: memoryview, whole: dict[str, Box], sizes: Ticks) -> Ticks:
     if not count:
         return np.zeros(0, dtype=np.int64)
     per_chunk = _per_chunk(view, whole, len(starts))
-    chunk = _expand(per_chunk, np.arange(len(starts), dtype=np.int64), count)
-    before = np.cumsum(sizes) - sizes
-    new = np.flatnonzero(np.diff(chunk, prepend=-1))
-    base = np.repeat(before[new], np.diff(np.append(new, count)))
-    return starts[chunk] + before - base
+    offsets = _before(sizes)
+    firsts = _before(per_chunk).clip(max=count - 1)
+    offsets += _expand(per_chunk, starts - offsets[firsts], count)
+    return offsets
+
+
+def _before(lengths: Ticks) -> Ticks:
+    """Return the sum of all that stands before each."""
+    sums = np.cumsum(lengths)
+    sums -= lengths
+    return sums
 
 
 def _chunks(view: memoryview, tables: Box) -> Ticks:

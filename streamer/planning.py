@@ -144,7 +144,7 @@ class Planning:
         self.step = "plan"
         if probed.index is not None:
             await self._tools.indexes.keep(self._asset, probed.index)
-        plan = self._plan(probed.source, probed, known_as=known_as)
+        plan = await asyncio.to_thread(self._plan, probed.source, probed, known_as=known_as)
         return self._driven(Known(plan=plan, index=probed.index, tables=probed.tables))
 
     def _plan(self, source: Source, seen: Probed | Known, *, known_as: str, keyed: bool = True) -> Plan:

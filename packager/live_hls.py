@@ -31,10 +31,8 @@ def multivariant(lives: Sequence[Aired], codecs: Mapping[str, str]) -> str:
     return hls.multivariant(live_present.ladder(lives, codecs))
 
 
-def edge(lives: Sequence[Aired], name: str) -> tuple[int, int]:
-    """Return (media sequence number, part) of what comes next in a rendition's playlist."""
-    last = lives[-1]
-    carrier = carried([aired.life for aired in lives], name)[-1]
+def edge(last: Aired, carrier: str) -> tuple[int, int]:
+    """Return (media sequence number, part) of what comes next in a playlist; `last` is the latest life."""
     return last.life.first + last.whole(carrier), 0 if last.over else last.reach[carrier].parts
 
 
@@ -192,9 +190,9 @@ def _count(spans: Sequence[_Span]) -> int:
 
 def _report(lives: Sequence[Aired], name: str) -> Iterator[str]:
     """Yield the line that says how far another rendition has come (§4.4.5.4), once it has begun."""
-    number, part = edge(lives, name)
+    carriers = carried([aired.life for aired in lives], name)
+    number, part = edge(lives[-1], carriers[-1])
     if not part:
-        carriers = carried([aired.life for aired in lives], name)
         for aired, carrier in reversed(list(zip(lives, carriers, strict=True))):
             if aired.whole(carrier):
                 number, part = number - 1, aired.parts(carrier, aired.whole(carrier) - 1)

@@ -45,23 +45,22 @@ def read(query: MultiMapping[str]) -> Asked:
     return Asked(msn=msn, part=part, skip=skip is not None)
 
 
-def position(asked: Asked, lives: Sequence[Aired], name: str) -> tuple[int, int]:
+def position(asked: Asked, last: Aired, carrier: str, *, first: int) -> tuple[int, int]:
     """Return before which (media sequence number, part) all has to be there. Raise BadDirective.
 
-    Without a directive a playlist is sent once it has a segment, because players refuse an empty one. A
-    segment without a part is asked for whole; a part behind the last one of its segment is the first of the
-    next segment.
+    `last` is the latest life, `first` the number of the broadcast's first segment. Without a directive a
+    playlist is sent once it has a segment, because players refuse an empty one. A segment without a part is
+    asked for whole; a part behind the last one of its segment is the first of the next segment.
     """
-    first = lives[0].life.first
     if asked.msn is None:
         return first + 1, 0
-    number, parts = live_hls.edge(lives, name)
-    last = number if parts else number - 1
-    if asked.msn > last + _AHEAD:
-        raise BadDirective(f"{MSN} is more than {_AHEAD} behind the last segment, {last}.")
+    number, parts = live_hls.edge(last, carrier)
+    listed = number if parts else number - 1
+    if asked.msn > listed + _AHEAD:
+        raise BadDirective(f"{MSN} is more than {_AHEAD} behind the last segment, {listed}.")
     if asked.part is None:
         return max(asked.msn, first) + 1, 0
-    if asked.part >= lives[-1].life.parts:
+    if asked.part >= last.life.parts:
         return max(asked.msn + 1, first), 1
     return max(asked.msn, first), asked.part + 1
 

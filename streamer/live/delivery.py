@@ -121,13 +121,10 @@ class Delivery:
         if request.method == "HEAD":
             return await absent(request)
         name = f"{onair.asset}/{key} {position} {kind} {coding} {wanted.skip}"
-        target = onair.lives[0].life.target_duration if onair.lives else _UNKNOWN
-        return await self._waiting.hold(request, name, ready, seconds=_PATIENCE * target)
+        return await self._waiting.hold(request, name, ready, seconds=_PATIENCE * onair.target_duration)
 
 
 _CROWDED = "Play the playlist, or try again later."
-_UNKNOWN = 2
-"""The target duration of a broadcast whose first life has not begun."""
 
 
 def _wanted(request: web.Request, onair: OnAir, key: str) -> Asked:

@@ -19,6 +19,9 @@ _BYTES_KEPT = 3
 _SIZES_KEPT = 12
 """The same for where a part lies in its segment: a listed part is asked for while a cache has the list."""
 
+_UNKNOWN_TARGET = 2
+"""The target duration of a broadcast whose first life has not begun."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Airing:
@@ -46,6 +49,7 @@ class OnAir:
         self.ended = False
         self.recorded = False
         self.codecs: dict[str, str] = {}
+        self.target_duration = _UNKNOWN_TARGET
         self._memory = memory
         self._airings: list[_Airing] = []
         self._over = True
@@ -84,6 +88,7 @@ class OnAir:
         parts = {name: HeldParts(life, name) for name in life.names}
         self._airings.append(_Airing(life=life, inits=dict(inits), parts=parts))
         self.codecs |= codecs
+        self.target_duration = self._airings[0].life.target_duration
         self._over = False
         self._ring()
 
@@ -184,7 +189,7 @@ class OnAir:
     def _kept(self, targets: int) -> int:
         """Return how many whole segments lie within so many target durations, and one more."""
         life = self._airings[-1].life
-        return -(-targets * self._airings[0].life.target_duration // life.segment_seconds) + 1
+        return -(-targets * self.target_duration // life.segment_seconds) + 1
 
     def _bound(self) -> None:
         """Lose the oldest segments where the store is so far behind that memory runs short."""

@@ -59,7 +59,7 @@ class Pieces:
 
         aired = onair.aired(generation)
         if request.method == "GET" and aired and aired.expects(name, segment, part):
-            patience = self._patience * aired.life.target_duration
+            patience = self._patience * onair.target_duration
             return await self._waiting.hold(request, f"{onair.asset}/{key}", ready, seconds=patience)
         entry = await self._cut(onair, key, named)
         return await (judged(request, entry) if entry else absent(request))
@@ -113,7 +113,7 @@ class Pieces:
                 return
             if not aired.expects(name, number, aired.parts(name, number)):
                 return
-            async with asyncio.timeout(self._patience * aired.life.target_duration):
+            async with asyncio.timeout(self._patience * onair.target_duration):
                 await onair.turn(name)
 
     async def _growing(self, onair: OnAir, named: tuple[str, str, int]) -> AsyncGenerator[bytes, None]:
@@ -130,7 +130,7 @@ class Pieces:
             elif aired.reach[name].segments > number:
                 return
             else:
-                async with asyncio.timeout(self._patience * aired.life.target_duration):
+                async with asyncio.timeout(self._patience * onair.target_duration):
                     await onair.turn(name)
         raise ConnectionResetError("The broadcast has gone.")
 

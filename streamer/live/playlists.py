@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable
+import weakref
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 
 from cdn.policy import Kind
@@ -40,38 +41,43 @@ class Playlists:
     """Renders what a broadcast's manifests say now. A later version takes the place of the one before."""
 
     def __init__(self, onair: OnAir) -> None:
-        self._onair = onair
+        # Whoever keeps these by their broadcast must not thereby keep the broadcast.
+        self._onair: OnAir = weakref.proxy(onair)
         self._media: dict[str, MediaPlaylist] = {}
         self._texts: dict[tuple[str, bool], _Text] = {}
         self._coded: dict[str, asyncio.Task[bytes]] = {}
+        self._latest = ""
+        self._carried: dict[str, str] = {}
 
     def known(self, key: str) -> bool:
         """Say whether the broadcast, which has begun, has a manifest of this name."""
-        return _name(key) in {"", *(name for aired in self._onair.lives for name in aired.life.names)}
+        return _name(key) in self._carriers()
 
     def position(self, key: str, wanted: Asked) -> Position | None:
         """Return what has to be there before a manifest is sent, None where its beginning is enough.
 
         Raise BadDirective.
         """
-        if not self._onair.lives or self._onair.ended:
+        lives = self._onair.lives
+        if not lives or self._onair.ended:
             return None
-        return asked.position(wanted, self._onair.lives, self._lister(key))
+        carrier = self._carriers()[_name(key)]
+        return asked.position(wanted, lives[-1], carrier, first=lives[0].life.first)
 
     def there(self, key: str, position: Position | None) -> bool:
         """Say whether all before a position is there, or the broadcast has ended; something at least."""
         lives = self._onair.lives
         if not lives or self._onair.ended:
             return bool(lives)
-        return live_hls.edge(lives, self._lister(key)) >= (position or (lives[0].life.first + 1, 0))
+        edge = live_hls.edge(lives[-1], self._carriers()[_name(key)])
+        return edge >= (position or (lives[0].life.first + 1, 0))
 
     async def come(self, key: str, position: Position | None) -> bool:
         """Wait until all before a position is there; False where there is no such manifest."""
-        while not self.there(key, position):
-            lives = [aired.life for aired in self._onair.lives]
-            if self._onair.ended or (lives and not self.known(key)):
+        while not (self._onair.lives and not self.known(key)) and not self.there(key, position):
+            if self._onair.ended:
                 return False
-            await self._onair.turn(carried(lives, self._lister(key))[-1] if lives else "")
+            await self._onair.turn(self._carriers()[_name(key)] if self._onair.lives else "")
         return self.known(key)
 
     async def entry(self, key: str, *, kind: Kind, coding: str, skip: bool = False) -> Entry:
@@ -81,11 +87,10 @@ class Playlists:
         if entry is None:
             body = await self._compressed(text) if coding else text.body
             etag = f"{text.etag}-gz" if coding else text.etag
-            target = self._onair.lives[0].life.target_duration
             entry = text.entries[coding, kind] = Entry(
                 size=len(body),
                 etag=etag,
-                common=common(kind, etag, target_duration=target),
+                common=common(kind, etag, target_duration=self._onair.target_duration),
                 content=content(kind, coding=coding),
                 body=body,
             )
@@ -115,11 +120,17 @@ class Playlists:
             return state
         if key == keys.MPD:
             return (*state, live_dash.first_listed(lives, window=onair.window))
-        return (*state, live_hls.edge(lives, _name(key)))
+        return (*state, live_hls.edge(lives[-1], self._carriers()[_name(key)]))
 
-    def _lister(self, key: str) -> str:
-        """Return the rendition that says how far a manifest is."""
-        return _name(key) or self._onair.lives[0].life.names[0]
+    def _carriers(self) -> Mapping[str, str]:
+        """Return by which rendition of the latest life each one goes on; "" stands for all of them."""
+        lives = self._onair.lives
+        latest = lives[-1].life.generation if lives else ""
+        if latest != self._latest:
+            every = [aired.life for aired in lives]
+            named = {name: carried(every, name)[-1] for life in every for name in life.names}
+            self._latest, self._carried = latest, {"": every[-1].names[0], **named} if every else {}
+        return self._carried
 
     def _render(self, key: str, *, skip: bool) -> str:
         onair = self._onair

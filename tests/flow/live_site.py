@@ -132,7 +132,7 @@ class LiveSite:
 
     base: str
     port: int
-    onair: OnAir
+    onair: OnAir | None
     delivery: Delivery
     store: MemoryStore
     storing: bool = True
@@ -143,6 +143,10 @@ class LiveSite:
     def url(self, key: str) -> str:
         """Return the address of a key."""
         return f"{self.base}/v/{ASSET}/{key}"
+
+    def forget(self) -> None:
+        """Let go of the broadcast, as a while after its end."""
+        self.onair = None
 
     async def begin(self, made: Media) -> None:
         """Begin a life, none of whose parts is there yet."""
@@ -198,14 +202,13 @@ class LiveSite:
 async def live_site(*, window: int | None = 7200, low_latency: bool = True) -> AsyncIterator[LiveSite]:
     """Serve a broadcast that has not begun."""
     store = MemoryStore()
-    onair = OnAir(ASSET, window=window, low_latency=low_latency)
+    made: list[LiveSite] = []
 
     async def alias(name: str, key: str) -> str:
         return ASSET if name == "stream" else name
 
-    delivery = Delivery(lambda asset: onair if asset == ASSET else None, store, alias=alias)
+    delivery = Delivery(lambda asset: made[0].onair if asset == ASSET else None, store, alias=alias)
     origin = Origin(store, NoShelf(), live=delivery)
-    made: list[LiveSite] = []
 
     @web.middleware
     async def tell(request, handler):
@@ -222,7 +225,15 @@ async def live_site(*, window: int | None = 7200, low_latency: bool = True) -> A
     port = listener.getsockname()[1]
     try:
         base = f"http://127.0.0.1:{port}"
-        made.append(LiveSite(base=base, port=port, onair=onair, delivery=delivery, store=store))
+        made.append(
+            LiveSite(
+                base=base,
+                port=port,
+                onair=OnAir(ASSET, window=window, low_latency=low_latency),
+                delivery=delivery,
+                store=store,
+            )
+        )
         yield made[0]
     finally:
         await delivery.close()

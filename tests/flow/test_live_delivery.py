@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import re
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -475,3 +477,18 @@ async def test_the_clock_is_told_to_the_millisecond_and_never_kept(site):
     async with aiohttp.ClientSession() as session, session.get(f"{site.base}/time") as answer:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", await answer.text())
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_broadcast_that_is_over_leaves_the_memory(made):
+    async with live_site() as site:
+        await site.begin(made)
+        await site.release(2, 3)
+        assert (await get(site, f"{TOP}.m3u8")).status == 200
+        kept = site.delivery._playlists
+        assert len(kept) == 1
+        gone = weakref.ref(site.onair)
+        site.forget()
+        gc.collect()
+        assert gone() is None
+        assert not kept
+        assert (await get(site, f"{TOP}.m3u8")).status == 404

@@ -79,12 +79,11 @@ class Child:
         self._progress: asyncio.StreamReader | None = None
         self._stopped = False
         self._late = False
+        self._paused = False
         self._fault: BaseException | None = None
-        self._alarm = (
-            None
-            if limits.wall_seconds is None
-            else asyncio.get_running_loop().call_later(limits.wall_seconds, self._expire)
-        )
+        self._wall_seconds = limits.wall_seconds
+        self._alarm: asyncio.TimerHandle | None = None
+        self._set_alarm()
 
     @property
     def progress(self) -> AsyncIterator[Progress]:
@@ -109,6 +108,24 @@ class Child:
             status=status, cpu_seconds=report["cpu_seconds"], max_rss=report["max_rss"], stderr_tail=tail
         )
 
+    def pause(self) -> None:
+        """Stop the child in its tracks until `resume`; its time does not run out meanwhile."""
+        if self._paused or self._ended.done():
+            return
+        self._paused = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._wall_seconds = max(0.0, self._alarm.when() - asyncio.get_running_loop().time())
+        self._send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused child go on."""
+        if not self._paused or self._ended.done():
+            return
+        self._paused = False
+        self._set_alarm()
+        self._send_signal(signal.SIGCONT)
+
     async def stop(self, *, grace: float = _GRACE) -> None:
         """End the child: SIGTERM, `grace` seconds, SIGKILL to its whole group. Return when it has ended."""
         if not self._ended.done():
@@ -116,6 +133,7 @@ class Child:
             try:
                 if grace:
                     self._send_signal(signal.SIGTERM)
+                    self.resume()
                     await asyncio.wait([self._ended], timeout=grace)
             finally:
                 # A cancelled owner waits no longer, and leaves nothing behind either.
@@ -172,6 +190,11 @@ class Child:
             raise ChildFailed(f"the child was ended by signal {-status}", evidence=tail, status=status)
         if status:
             raise ChildFailed(f"the child ended with status {status}", evidence=tail, status=status)
+
+    def _set_alarm(self) -> None:
+        """Have the child killed when what is left of its wall time is over."""
+        if self._wall_seconds is not None:
+            self._alarm = asyncio.get_running_loop().call_later(self._wall_seconds, self._expire)
 
     def _expire(self) -> None:
         """Kill the child: its wall time is over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
@@ -52,7 +52,8 @@ def decide(world: World, slots: Slots, urgency: Urgency = Urgency.FILL) -> Decis
 
     What a viewer waits for goes first, sound before pictures and the lowest rung before higher ones; then the
     first segments of an asset that has none; then what comes next where somebody watches; then the rest,
-    from the last place that somebody asked for. Nothing that has begun is ever taken back.
+    from the last place that somebody asked for. Nothing that has begun is ever taken back; where whoever
+    wanted it has gone, it is no more urgent than the rest.
     """
     plan = _Plan(world, slots)
     plan.serve_wants()
@@ -77,6 +78,7 @@ class _Plan:
         self._start: list[Span] = []
         self._promote: dict[str, Running] = {}
         self._more = False
+        self._heard = tuple(_heard(world))
         self._soon = tuple(_coming(world))
         self._cancel = [one for one in world.running if not one.begun and self._idle(one.span)]
         gone = {one.run for one in self._cancel}
@@ -98,6 +100,7 @@ class _Plan:
         return Decision(
             start=tuple(self._start),
             promote=tuple(self._promote.values()),
+            ranked=tuple(self._ranked()),
             cancel=tuple(self._cancel),
             more=self._more,
         )
@@ -108,15 +111,45 @@ class _Plan:
             return True
         if span.urgency is Urgency.FILL:
             return not self._world.fill
-        asked = (*self._world.wants, *self._soon)
+        asked = (*self._world.wants, *self._heard, *self._soon)
         return not any(span.covers(want) and self._open(want) for want in asked)
 
     def _open(self, want: Want) -> bool:
         return want.number not in self._world.done.get(want.rendition, ())
 
+    def _ranked(self) -> Iterator[Running]:
+        """Return what has begun, has something left to make, and is more or less urgent than it was."""
+        for one in self._running:
+            if not one.begun or not any(self._open(want) for want in one.span.wants()):
+                continue
+            if (urgency := self._urgency(one)) is not one.span.urgency:
+                yield replace(one, span=replace(one.span, urgency=urgency))
+
+    def _urgency(self, one: Running) -> Urgency:
+        """Return how urgent a Run is by now that has begun.
+
+        Once nobody waits for it, it is what comes next, or the rest; what was that already stays it.
+        """
+        if any(self._answers(one, want, Urgency.NOW) for want in (*self._world.wants, *self._heard)):
+            return Urgency.NOW
+        if one.span.urgency is not Urgency.NOW:
+            return one.span.urgency
+        # Players ask for sound once they have the pictures: it is wanted where those were asked for, too.
+        soon = (*self._soon, *_sound_of(self._world, self._world.fronts.values()))
+        return Urgency.SOON if any(self._answers(one, want, Urgency.SOON) for want in soon) else Urgency.FILL
+
+    def _answers(self, one: Running, want: Want, urgency: Urgency) -> bool:
+        group = _group(want, self._world.groups)
+        covers = group is not None and one.span.covers(want) and self._open(want)
+        return covers and group is not None and self._near(one, want, group, urgency)
+
     def serve_wants(self) -> None:
         """Give each want that nothing answers soon a Run of its own, one segment of one rendition."""
-        for want in sorted(self._world.wants, key=lambda want: _rank(want.rendition, self._world.groups)):
+        ranked = sorted(self._world.wants, key=lambda want: _rank(want.rendition, self._world.groups))
+        self._serve(ranked)
+
+    def _serve(self, wants: Iterable[Want]) -> None:
+        for want in wants:
             group = _group(want, self._world.groups)
             if group is None or not self._open(want) or self._answered(want, group, Urgency.NOW):
                 continue
@@ -124,7 +157,12 @@ class _Plan:
             self._hand_over(self._single(group, want, length, Urgency.NOW))
 
     def prepare(self) -> None:
-        """Make what will be asked for next, before it is."""
+        """Make what will be asked for next, before it is.
+
+        The sound of awaited pictures is awaited too, but players ask for it only after them.
+        """
+        self._serve(self._heard)
+        self._start.sort(key=lambda span: _rank(span.names[0], self._world.groups))
         for want in self._soon:
             group = _group(want, self._world.groups)
             if group is None or not self._open(want) or self._answered(want, group, Urgency.SOON):
@@ -249,7 +287,6 @@ def _coming(world: World) -> Iterator[Want]:
     """Return what will be asked for next: the beginning, and what follows where somebody watches."""
     for group in sorted(_lacking(world), key=lambda group: not group.sound):
         yield Want(rendition=group.lowest, number=0)
-    yield from _heard(world)
     ornaments = {group.ornament for group in world.groups}
     for name in sorted(world.fronts, key=lambda name: _rank(name, world.groups)):
         for number in range(world.fronts[name] + 1, world.fronts[name] + 1 + AHEAD):
@@ -258,11 +295,17 @@ def _coming(world: World) -> Iterator[Want]:
 
 
 def _heard(world: World) -> Iterator[Want]:
-    """Return the sound of the pictures somebody waits for: players ask for it only after them."""
+    """Return the sound of the pictures somebody waits for."""
+    ornaments = {group.ornament for group in world.groups}
+    pictures = {name for group in world.groups if not group.sound for name in group.names} - ornaments
+    yield from _sound_of(world, [want.number for want in world.wants if want.rendition in pictures])
+
+
+def _sound_of(world: World, numbers: Iterable[int]) -> Iterator[Want]:
+    """Return the sound that goes with segments."""
     sound = next((group for group in world.groups if group.sound and group.first), None)
-    for want in world.wants if sound else ():
-        if sound and not any(want.rendition in group.names for group in world.groups if group.sound):
-            yield Want(rendition=sound.lowest, number=want.number)
+    if sound is not None:
+        yield from (Want(rendition=sound.lowest, number=number) for number in numbers)
 
 
 def _lacking(world: World) -> Iterator[Group]:

@@ -10,6 +10,7 @@ from packager import run
 from packager.engine import Slots, Urgency
 from packager.facts import Sink
 from packager.original import Original
+from packager.precedence import Precedence
 from packager.process import Spawner
 from packager.run import Run
 from packager.store import Store
@@ -20,17 +21,8 @@ NOW_SLOTS = 2
 SOON_SLOTS = 2
 """Places kept for what a viewer will want next, such as an asset's beginning in pictures and sound."""
 
-_NICE = {Urgency.NOW: 0, Urgency.SOON: 8, Urgency.FILL: 12}
-
-
-def niceness(run: Run, urgency: Urgency) -> int:
-    """Return how far a Run's encoder gives way: a reserved place over-commits the processor.
-
-    The beginning of an asset gives way to nobody. Whoever opens it waits for that, and an encoder that has
-    begun before somebody did cannot be made less nice again.
-    """
-    begins = run.first == 0 and urgency is Urgency.SOON
-    return _NICE[Urgency.NOW if begins else urgency]
+_LEFT = 4
+"""Runs beyond its places that a farm keeps, each an encoder in memory: viewers wait for them no longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +50,17 @@ class Farm(Protocol):
         """
 
     async def promote(self, run: str, urgency: Urgency) -> None:
-        """Make a Run that has not begun more urgent; one that has, or is unknown, stays as it is."""
+        """Make a Run more urgent that waits; take it that one which has begun is more or less urgent by now.
+
+        One that is unknown stays as it is.
+        """
 
 
 class OwnSlots:
     """The embedded farm: `slots` background Runs at a time in this process, and a few for viewers beside."""
 
     def __init__(self, spawner: Spawner, *, slots: int) -> None:
-        self._spawner = spawner
+        self._precedence = Precedence(spawner, slots=slots)
         self._slots = slots
 
     def free(self, busy: Sequence[Urgency]) -> Slots:
@@ -73,20 +68,19 @@ class OwnSlots:
         now, soon, fill = (sum(one is urgency for one in busy) for urgency in Urgency)
         soon += max(0, now - NOW_SLOTS)
         fill += max(0, soon - SOON_SLOTS)
+        left = max(0, fill - self._slots)
         return Slots(
-            now=max(0, NOW_SLOTS - now), soon=max(0, SOON_SLOTS - soon), fill=max(0, self._slots - fill)
+            now=max(0, NOW_SLOTS - now),
+            soon=max(0, SOON_SLOTS - soon),
+            fill=max(0, self._slots - fill),
+            over=max(0, left - _LEFT),
         )
 
     async def execute(self, job: Job) -> None:
-        """Execute the Run at once. Raise PackagingError."""
-        await run.execute(
-            job.run,
-            original=job.original,
-            store=job.store,
-            spawner=self._spawner,
-            sink=job.sink,
-            nice=niceness(job.run, job.urgency),
-        )
+        """Execute the Run at once, or as soon as no viewer waits for others. Raise PackagingError."""
+        async with self._precedence.turn(job.run.id, job.urgency, begins=job.run.begins) as turn:
+            await run.execute(job.run, original=job.original, store=job.store, spawner=turn, sink=job.sink)
 
     async def promote(self, run: str, urgency: Urgency) -> None:
-        """Do nothing: whatever was handed over has begun."""
+        """Have a Run go before others, or give way to them."""
+        self._precedence.rank(run, urgency)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from types import TracebackType
 from typing import Self
 
@@ -142,9 +142,17 @@ class Foreman:
                         self._served[packaging, urgency] = next(self._turns)
                 if not orders.more:
                     queue.pop(packaging, None)
+        self._shed(self._free().over)
 
     def _free(self) -> Slots:
-        return self._farm.free([one.running.span.urgency for one in self._handed.values()])
+        kept = (one for one in self._handed.values() if not one.task.cancelling())
+        return self._farm.free([one.running.span.urgency for one in kept])
+
+    def _shed(self, many: int) -> None:
+        """Take back so many Runs that nobody waits for, those that have done least."""
+        left = (one for one in reversed(self._handed.values()) if one.running.span.urgency is Urgency.FILL)
+        for one in list(islice((one for one in left if not one.task.cancelling()), many)):
+            one.task.cancel()
 
     def _carry_out(self, packaging: Packaging, orders: Orders) -> None:
         for running in orders.cancel:

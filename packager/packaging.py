@@ -50,7 +50,7 @@ class Abandoned(PackagingError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """What the foreman has to do: Runs to hand over, to make more urgent (as they are to be), to take back.
+    """What the foreman has to do: Runs to hand over, to take for as urgent as they are here, to take back.
 
     `more` says that another place would be used at once.
     """
@@ -249,11 +249,10 @@ class Packaging:
         started = [Running(run=secrets.token_hex(8), span=self._careful(span)) for span in decision.start]
         for one in decision.cancel:
             del self._running[one.run]
-        for one in (*decision.promote, *started):
+        promote = (*decision.promote, *decision.ranked)
+        for one in (*promote, *started):
             self._running[one.run] = one
-        return Orders(
-            start=tuple(started), promote=decision.promote, cancel=decision.cancel, more=decision.more
-        )
+        return Orders(start=tuple(started), promote=promote, cancel=decision.cancel, more=decision.more)
 
     def _world(self) -> World:
         return World(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import TypeAdapter
 
@@ -28,12 +29,22 @@ from packager.inits import digest
 from packager.model import Grid
 from packager.original import Original, SourceIncomplete
 from packager.plan import AudioRung, Picture, Plan, VideoRung
-from packager.process import Spawner
 from packager.sandbox import Limits
 from packager.store import Store
 
 _READ = 1 << 18
 _GIB = 1 << 30
+
+
+class Spawn(Protocol):
+    """Starts encoders, children that run `ffmpeg`."""
+
+    @property
+    def ffmpeg(self) -> Path:
+        """Return the program that encodes."""
+
+    async def start(self, command: Command) -> Child:
+        """Start one child. Raise ChildFailed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +85,11 @@ class Run:
         if self.audio is not None:
             return (self.audio.name,)
         return tuple(rung.name for rung in self.rungs) + ((self.intra.name,) if self.intra else ())
+
+    @property
+    def begins(self) -> bool:
+        """Say whether the asset begins with it: whoever opens that waits for it."""
+        return self.first == 0
 
     @property
     def frames(self) -> int:
@@ -223,19 +239,14 @@ def source_times(index: Index, picture: Picture, borders: Sequence[int]) -> tupl
     return tuple(tuple(int(time) for time in times[a:b]) for a, b in pairwise(marks))
 
 
-async def execute(
-    run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink, nice: int = 0
-) -> float:
+async def execute(run: Run, *, original: Original, store: Store, spawner: Spawn, sink: Sink) -> float:
     """Make the Run's segments, each verified, then stored, then reported. Return the CPU seconds used.
 
-    `nice` is how far its encoder gives way to others on this machine, 0 to 19.
     Raise a PackagingError where it cannot be done; what was stored before stays. Cancelling it ends ffmpeg.
     """
     sink(RunStarted(run=run.id, renditions=run.names, first=run.first, last=run.last))
     try:
-        used = await _execute(
-            run, original=original, store=store, spawner=spawner, sink=sink, limits=_limits(run, nice)
-        )
+        used = await _execute(run, original=original, store=store, spawner=spawner, sink=sink)
     except PackagingError as error:
         sink(RunEnded(run=run.id, failure=error.message))
         raise
@@ -246,9 +257,7 @@ async def execute(
     return used
 
 
-async def _execute(
-    run: Run, *, original: Original, store: Store, spawner: Spawner, sink: Sink, limits: Limits
-) -> float:
+async def _execute(run: Run, *, original: Original, store: Store, spawner: Spawn, sink: Sink) -> float:
     source = None
     if run.reads and run.feed is None:
         if not original.whole:
@@ -258,7 +267,7 @@ async def _execute(
     command = Command(
         argv=argv,
         outputs=len(run.names),
-        limits=limits,
+        limits=_limits(run),
         readable=(source,) if source else (),
         stdin=run.feed.read(original) if run.feed else None,
         progress=True,
@@ -325,19 +334,17 @@ def _argv(run: Run, source: Path | None, program: Path) -> tuple[tuple[str, ...]
     return recipe.audio(program, opened, run.audio, moved=moved, first=first, last=last)
 
 
-def _limits(run: Run, nice: int) -> Limits:
+def _limits(run: Run) -> Limits:
     """Return what an encode may use: memory follows from its pixels and rungs, time from its length."""
     seconds = int(Fraction(run.borders[-1] - run.borders[0], run.timescale)) + 1
     if run.picture is None:
-        return Limits(
-            memory=2 * _GIB, cpu_seconds=120 + 2 * seconds, wall_seconds=300 + 8 * seconds, nice=nice
-        )
+        return Limits(memory=2 * _GIB, cpu_seconds=120 + 2 * seconds, wall_seconds=300 + 8 * seconds)
     pixels = sum(rung.width * rung.height for rung in run.rungs)
     # x264 holds about 60 lookahead and reference frames of 1.5 bytes a pixel, the decoder and filters as many
     # again of the source's, which is no smaller than the top rung; threads have arenas of 64 MiB.
     threads = sum(rung.threads for rung in run.rungs)
     memory = 3 * _GIB + pixels * 400 + threads * (64 << 20)
-    return Limits(memory=memory, cpu_seconds=300 + 200 * seconds, wall_seconds=900 + 400 * seconds, nice=nice)
+    return Limits(memory=memory, cpu_seconds=300 + 200 * seconds, wall_seconds=900 + 400 * seconds)
 
 
 async def _follow(child: Child, run: Run, sink: Sink) -> None:

@@ -83,11 +83,15 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """How many Runs of each urgency may be handed over now; a more urgent one may take any place below."""
+    """How many Runs of each urgency may be handed over now; a more urgent one may take any place below.
+
+    `over` are too many: viewers have gone on from more Runs than can be kept.
+    """
 
     now: int = 0
     soon: int = 0
     fill: int = 0
+    over: int = 0
 
     def open(self, urgency: Urgency) -> bool:
         """Say whether a Run of this urgency finds a place."""
@@ -98,7 +102,7 @@ class Slots:
         free = [self.now, self.soon, self.fill]
         place = next(at for at in range(urgency, len(free)) if free[at])
         free[place] -= 1
-        return Slots(now=free[0], soon=free[1], fill=free[2])
+        return Slots(now=free[0], soon=free[1], fill=free[2], over=self.over)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +127,12 @@ class World:
 class Decision:
     """What to hand over, what to make more urgent (as it is to be), and what to take back.
 
-    `more` says that another place would be used at once.
+    `ranked` has begun, and is more or less urgent by now (as it is). `more` says that another place would be
+    used at once.
     """
 
     start: tuple[Span, ...] = ()
     promote: tuple[Running, ...] = ()
+    ranked: tuple[Running, ...] = ()
     cancel: tuple[Running, ...] = ()
     more: bool = False

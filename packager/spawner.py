@@ -73,6 +73,7 @@ class Spawning:
         self._passed_on: set[int] = set()
         self._selector = selectors.DefaultSelector()
         self._children: dict[int, int] = {}
+        self._paused: set[int] = set()
 
     def run(self) -> None:
         """Serve until the other end closes, then kill what is left."""
@@ -144,12 +145,22 @@ class Spawning:
     def _signal(self, name: int, number: int) -> None:
         """Signal a child's process group where the child still runs."""
         for pid, owner in self._children.items():
-            if owner == name:
+            if owner == name and self._ours(pid, number):
                 # Before the child's setsid there is no group yet: signal the child itself too.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(pid, number)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
+
+    def _ours(self, pid: int, number: int) -> bool:
+        """Say whether a signal is ours to send: what somebody else has stopped, they have to continue."""
+        if number == signal.SIGCONT:
+            return pid in self._paused
+        if number == signal.SIGSTOP:
+            if _stopped(pid):
+                return False
+            self._paused.add(pid)
+        return True
 
     def _reap(self) -> None:
         """Report every child that has ended, and end what it left behind in its group."""
@@ -160,6 +171,7 @@ class Spawning:
                 return
             if pid == 0:
                 return
+            self._paused.discard(pid)
             if pid in self._children:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
@@ -188,6 +200,13 @@ class Spawning:
         """Send one message; a closed wire is noticed by the reading side."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._wire.sendall(json.dumps(message).encode())
+
+
+def _stopped(pid: int) -> bool:
+    """Say whether a child does not go on because of a signal."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
+    return False
 
 
 def _become(request: dict[str, Any], descriptors: list[int], parent: int) -> NoReturn:

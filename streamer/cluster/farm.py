@@ -116,8 +116,10 @@ class ClusterFarm:
             raise error
 
     async def promote(self, run: str, urgency: Urgency) -> None:
-        """Make a Run that has not begun more urgent; one that has, or is unknown, stays as it is."""
+        """Make a Run more urgent that waits; tell whoever has begun it how urgent it is by now."""
         followed = self._followed.get(run)
+        if followed is not None and followed.begun:
+            self._wire.ranked(run, urgency)
         if followed is None or followed.begun or followed.job.urgency <= urgency:
             return
         followed.job = replace(followed.job, urgency=urgency)  # where it is still being handed over

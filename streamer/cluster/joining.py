@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Self
 
+from packager.precedence import Precedence
 from packager.process import Spawner
 from packager.store import Store
 from streamer.bus import Bus
@@ -67,12 +68,14 @@ class Cluster:
 
     def crew(self, *, store: Store, spawner: Spawner, encoder: str, say: Say = log_line) -> Crew:
         """Return this process's slots."""
+        precedence = Precedence(spawner, slots=self._config.encode_slots)
+        self.wire.obey(precedence.rank)
         bench = Bench(
             name=self.name,
             runs=self.runs,
             ledger=self._ledger,
             store=store,
-            spawner=spawner,
+            precedence=precedence,
             wire=self.wire,
             find=DiskInbox(self._config.data / "uploads").path,
             say=say,

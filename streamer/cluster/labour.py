@@ -11,9 +11,8 @@ from pathlib import Path
 from packager import keys
 from packager.errors import PackagingError
 from packager.facts import Fact, RunProgress, SegmentStored
-from packager.farm import niceness
 from packager.original import Original, SourceCut, WholeFile
-from packager.process import Spawner
+from packager.precedence import Precedence
 from packager.run import Run, execute
 from packager.store import Scoped, Store
 from streamer.cluster.runs import Order, Runs
@@ -44,7 +43,7 @@ class Bench:
     runs: Runs
     ledger: SqlLedger
     store: Store
-    spawner: Spawner
+    precedence: Precedence
     wire: Wire
     find: Callable[[str], Path]
     say: Say
@@ -93,14 +92,9 @@ class Labour:
             for fact in there:
                 notes.take(fact)
             return
-        await execute(
-            order.run,
-            original=await self._original(order),
-            store=store,
-            spawner=self._bench.spawner,
-            sink=notes.take,
-            nice=niceness(order.run, order.urgency),
-        )
+        original = await self._original(order)
+        async with self._bench.precedence.turn(order.run.id, order.urgency, begins=order.run.begins) as turn:
+            await execute(order.run, original=original, store=store, spawner=turn, sink=notes.take)
 
     async def _original(self, order: Order) -> Original:
         if order.upload is None:

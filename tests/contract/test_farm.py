@@ -134,7 +134,7 @@ async def ended(*tasks: asyncio.Task[None]) -> None:
 
 @pytest.mark.parametrize(
     ("first", "urgency", "nice"),
-    [(0, Urgency.SOON, 0), (1, Urgency.SOON, 8), (1, Urgency.NOW, 0), (0, Urgency.FILL, 12)],
+    [(0, Urgency.SOON, 0), (1, Urgency.SOON, 2), (1, Urgency.NOW, 0), (0, Urgency.FILL, 12)],
 )
 @NEARLY
 async def test_the_beginning_of_an_asset_gives_way_to_nobody(yard, first, urgency, nice):
@@ -224,6 +224,25 @@ async def test_what_a_viewer_waits_for_does_not_wait_for_background_runs(yard):
     assert not any(task.done() for task in fills)
     assert median(waits) < 1, waits
     await ended(*fills)
+
+
+@EVERY
+async def test_while_a_viewer_waits_the_machine_encodes_nothing_else(yard):
+    awaited = yard.job(PICTURE, 0, 0, urgency=Urgency.NOW)
+    waiting = await held(yard, awaited)
+    fill = yard.job(SOUND, 0, 0)
+    filling = asyncio.create_task(yard.farm.execute(fill))
+    await asyncio.sleep(0)
+    # As long as the same takes for somebody who waits for it, twice.
+    for number in (3, 4):
+        await yard.farm.execute(yard.job(SOUND, number, number, urgency=Urgency.NOW))
+    assert fill.sink.stored == []
+    # Once whoever waited has gone, that Run is like any other, and holds up nobody.
+    await yard.farm.promote(awaited.run.id, Urgency.FILL)
+    await filling
+    assert fill.sink.stored == [(SOUND, 0)]
+    assert not waiting.done()
+    await ended(waiting)
 
 
 @EVERY

@@ -114,9 +114,10 @@ def test_nothing_is_made_that_nobody_watches_where_that_is_the_rule(world):
 
 def test_the_sound_of_awaited_pictures_is_made_beside_them():
     world = World(groups=GROUPS, wants=[want("360p", 7)], fronts={"360p": 7}, fresh=False)
-    first, second, *_ = decide(world, PLENTY, Urgency.SOON).start
-    assert (first.names, first.first, first.urgency) == (("360p",), 7, Urgency.NOW)
-    assert (second.names, second.first, second.urgency) == (("audio-0",), 7, Urgency.SOON)
+    start = [(span.names, span.first, span.urgency) for span in decide(world, PLENTY, Urgency.SOON).start]
+    assert start[:2] == [(("audio-0",), 7, Urgency.NOW), (("360p",), 7, Urgency.NOW)]
+    pictures_only = decide(replace(world, wants=[want("intra", 7)]), PLENTY, Urgency.SOON).start
+    assert not any(span.names == ("audio-0",) for span in pictures_only)
 
 
 def test_an_asset_begins_with_its_default_sound_and_its_lowest_rung():
@@ -187,6 +188,35 @@ def test_what_waits_in_a_queue_for_nobody_is_taken_back_and_nothing_that_has_beg
     assert not decide(replace(world, wants=[want("360p", 6)], fronts={"360p": 6}), Slots()).cancel
     begun = [replace(one, begun=True) for one in queued]
     assert not decide(replace(world, running=begun, fill=False), Slots()).cancel
+
+
+def ranked(span, **fields):
+    """Return how urgent a Run is that has begun, in such a world; None where that has not changed."""
+    world = World(groups=GROUPS, running=[running(span, begun=True)], fresh=False, **fields)
+    changed = decide(world, Slots(), Urgency.NOW).ranked
+    assert all(one.begun and replace(one.span, urgency=span.urgency) == span for one in changed)
+    return changed[0].span.urgency if changed else None
+
+
+def test_what_has_begun_for_a_viewer_who_has_gone_is_no_more_urgent_than_the_rest():
+    alone = pictures(6, 6, "360p", urgency=Urgency.NOW)
+    assert ranked(alone) is Urgency.FILL
+    assert ranked(alone, fronts={"360p": 9}) is Urgency.FILL
+    assert ranked(alone, wants=[want("360p", 6)]) is None
+    assert ranked(alone, fronts={"360p": 5}) is Urgency.SOON
+    sound = Span(names=("audio-0",), first=6, last=9, urgency=Urgency.NOW)
+    assert ranked(sound, wants=[want("360p", 6)]) is None
+    assert ranked(sound, fronts={"360p": 6}) is Urgency.SOON
+
+
+def test_what_has_begun_is_as_urgent_as_whoever_gets_a_segment_from_it():
+    coming = pictures(6, 8, "360p", urgency=Urgency.SOON)
+    assert ranked(coming, wants=[want("360p", 7)]) is Urgency.NOW
+    assert ranked(coming, wants=[want("360p", 8)], fronts={"360p": 8}) is None  # it gets its own
+    assert ranked(pictures(6, 9), wants=[want("360p", 6)], fronts={"360p": 6}) is None
+    sound = Span(names=("audio-0",), first=0, last=12)
+    assert ranked(sound, wants=[want("audio-0", 1)]) is Urgency.NOW
+    assert ranked(sound, fronts={"audio-0": 1}) is None
 
 
 def test_what_another_node_has_made_is_not_made_again():

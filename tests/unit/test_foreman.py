@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from packager import ladder
 from packager.engine import Slots, Urgency
 from packager.errors import StoreFull
-from packager.facts import SegmentStored
+from packager.facts import RunStarted, SegmentStored
 from packager.foreman import Foreman
 from packager.inits import Init
 from packager.model import AudioTrack, Source
@@ -25,12 +26,14 @@ class Keeping:
 
     def __init__(self) -> None:
         self.places = Slots(now=9, soon=9, fill=1)
+        self.kept = 99
         self.jobs = {}
         self.promoted = []
         self.withdrawn = []
 
     def free(self, busy):
-        return self.places if Urgency.FILL not in busy else Slots(now=self.places.now, soon=self.places.soon)
+        fill = 0 if Urgency.FILL in busy else self.places.fill
+        return replace(self.places, fill=fill, over=max(0, busy.count(Urgency.FILL) - self.kept))
 
     async def execute(self, job):
         ended = asyncio.get_running_loop().create_future()
@@ -173,6 +176,49 @@ async def test_what_waits_in_the_farms_queue_is_made_more_urgent(farm, foreman):
     assert farm.promoted == [(run, Urgency.NOW)]
     farm.end(run)
     await waiting
+
+
+async def test_what_has_begun_is_ranked_by_who_waits_for_it(farm, foreman):
+    one = film()
+    one.fill = "watched"
+    foreman.add(one)
+    await turns()
+    farm.end(next(iter(farm.jobs)))
+    waiting = asyncio.create_task(one.want("audio-0", 30))
+    await turns()
+    ((run, (job, _)),) = [(run, found) for run, found in farm.jobs.items() if found[0].run.first == 30]
+    job.sink(RunStarted(run=run, renditions=("audio-0",), first=30, last=33))
+    waiting.cancel()
+    one.watched("audio-0", 10)
+    await turns()
+    assert farm.promoted == [(run, Urgency.FILL)]
+    waiting = asyncio.create_task(one.want("audio-0", 30))
+    await turns()
+    assert farm.promoted[1:] == [(run, Urgency.NOW)]
+    farm.end(run)
+    await waiting
+
+
+async def test_of_too_many_runs_that_nobody_waits_for_the_last_ones_are_taken_back(farm, foreman):
+    one = film()
+    foreman.add(one)
+    await turns()
+    farm.end(next(iter(farm.jobs)))  # the beginning
+    await turns()
+    (filling,) = farm.jobs
+    waiting = [asyncio.create_task(one.want("audio-0", number)) for number in (25, 35, 45)]
+    await turns()
+    begun = [run for run, (job, _) in farm.jobs.items() if job.run.first in {25, 35, 45}]
+    for run in begun:
+        job = farm.jobs[run][0]
+        job.sink(RunStarted(run=run, renditions=("audio-0",), first=job.run.first, last=job.run.last))
+    for task in waiting[1:]:
+        task.cancel()
+    farm.kept = 2
+    one.watched("audio-0", 10)
+    await turns()
+    assert farm.withdrawn == [begun[2]]
+    assert {filling, *begun[:2]} <= farm.jobs.keys()
 
 
 async def test_a_failure_for_good_reaches_who_waits_and_starts_nothing_more(farm, foreman):

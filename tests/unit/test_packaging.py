@@ -152,7 +152,7 @@ async def test_a_run_that_has_begun_goes_on_without_viewers(packaging):
     await asyncio.gather(task, return_exceptions=True)
     packaging.watched("audio-0", 12)
     assert packaging.next(ONE, Urgency.NOW).cancel == ()
-    assert packaging.running == (replace(one, begun=True),)
+    assert packaging.running == (replace(one, begun=True, span=replace(one.span, urgency=Urgency.FILL)),)
 
 
 async def test_only_what_is_watched_is_made_where_that_is_the_rule(packaging):

@@ -135,6 +135,7 @@ def of(plan: Plan, tables: Tables) -> dict[str, Copied]:
     found = {rung.name: sound(plan, rung, _table(tables, rung.track)) for rung in plan.audio if rung.copied}
     if plan.copied is not None:
         found |= {plan.copied.name: picture(plan, plan.copied, _table(tables, plan.copied.track))}
+    tables.let_go()
     return found
 
 

@@ -51,6 +51,7 @@ def applied(plan: Plan, index: Index | None, tables: Tables) -> Plan:
         except Uncopyable as error:
             rungs.append(rung)
             uncopied.append(f"{rung.name}: {error.message}")
+    tables.let_go()
     return replace(plan, audio=tuple(rungs), uncopied=tuple(uncopied))
 
 

@@ -44,6 +44,7 @@ class Mp4Feeder:
         """
         if track not in self._marks:
             self._marks[track] = _marks(self._tables.of(track))
+            self._tables.let_go()
         marks = self._marks[track]
         if marks is None:
             return None

@@ -6,6 +6,7 @@ Containers without such tables have marks in the same file: where to begin and t
 from __future__ import annotations
 
 import json
+import mmap
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,12 @@ class Tables:
     def all(self) -> tuple[TrackTable, ...]:
         """Return the tables of all tracks that have one."""
         return tuple(self._tracks.values())
+
+    def let_go(self) -> None:
+        """Give back the memory that reading all of them has taken: they are read again where that is needed."""
+        for table in self._tracks.values():
+            if isinstance(table.rows.base, mmap.mmap):
+                table.rows.base.madvise(mmap.MADV_DONTNEED)
 
     @classmethod
     def open(cls, file: Path) -> Tables:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import logging
 import signal
 import socket
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import aiofiles
@@ -23,10 +24,13 @@ _SAMPLE = "bbb-480p-30s.mp4"
 _SAMPLE_TITLE = "Big Buck Bunny, the first half minute"
 _GRACE_SECONDS = 5
 _BACKLOG = 1024
+_M_MMAP_THRESHOLD = -3
+_LARGE = 1 << 20
 
 
 async def serve(config: Config, *, sample: bool = False) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status."""
+    _return_large_blocks()
     logging.basicConfig(
         level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -37,6 +41,16 @@ async def serve(config: Config, *, sample: bool = False) -> int:
         sockets = [held.enter_context(one) for one in await _bound(config.host, config.port)]
         await _serve(config, sockets, stop, sample=sample)
     return 0
+
+
+def _return_large_blocks() -> None:
+    """Have every large block of memory go back to the system as soon as it is freed.
+
+    glibc keeps what is smaller than the largest block freed so far, up to 32 MiB (mallopt(3)): arrays over all
+    frames of a long video, which live for a moment, would make that of every thread as large for good.
+    """
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 async def _serve(

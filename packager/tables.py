@@ -63,7 +63,7 @@ class Tables:
         return tuple(self._tracks.values())
 
     def let_go(self) -> None:
-        """Give back the memory that reading all of them has taken: they are read again where that is needed."""
+        """Give back the memory that reading all of them has taken; what is needed is read again."""
         for table in self._tracks.values():
             if isinstance(table.rows.base, mmap.mmap):
                 table.rows.base.madvise(mmap.MADV_DONTNEED)

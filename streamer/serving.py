@@ -46,7 +46,7 @@ async def serve(config: Config, *, sample: bool = False) -> int:
 def _return_large_blocks() -> None:
     """Have every large block of memory go back to the system as soon as it is freed.
 
-    glibc keeps what is smaller than the largest block freed so far (mallopt(3)), up to 32 MiB, in each thread:
+    glibc keeps what is smaller than the largest block freed so far, up to 32 MiB, by thread (mallopt(3)):
     arrays over all frames of a long video live for a moment, and would take their memory for good.
     """
     with suppress(AttributeError):  # another C library

@@ -14,6 +14,9 @@ AUDIO, VIDEO, DATA_AMF3, COMMAND_AMF3, DATA, COMMAND, AGGREGATE = 8, 9, 15, 17, 
 CHUNK_SIZE = 128
 """Bytes of a chunk's payload until the sender says otherwise (§5.4.1)."""
 
+OWN_CHUNK_SIZE = 60_000
+"""Bytes of a chunk's payload that we write, once announced. FFmpeg then takes it for its own chunks too."""
+
 STREAMS_MAX = 64
 """Chunk streams that a peer may open; encoders use five or so."""
 
@@ -97,8 +100,8 @@ class ChunkReader:
     def _run(self, data: bytes, at: int) -> int:
         """Take the whole chunks that continue the message one after the other; return where they end.
 
-        FFmpeg keeps to 128 bytes: nearly all of its chunks come this way, and one by one they would cost
-        three times as much as all the rest.
+        With 128 bytes to a chunk nearly all come this way, and one by one they would cost more than all the
+        rest.
         """
         stream, step = self._current, self._chunk_size + 1
         chunks = min((stream.length - len(stream.body)) // self._chunk_size, (len(data) - at) // step)
@@ -201,8 +204,8 @@ def _integer(body: bytes) -> int:
     return int.from_bytes(body[:4], "big")
 
 
-def write(message: Message, *, chunk_stream: int) -> bytes:
-    """Cut a message into chunks of the size that holds from the start. `chunk_stream` is 2 to 63."""
+def write(message: Message, *, chunk_stream: int, size: int = OWN_CHUNK_SIZE) -> bytes:
+    """Cut a message into chunks of a size. `chunk_stream` is 2 to 63."""
     extended = message.time >= _EXTENDED
     time = struct.pack(">I", message.time) if extended else b""
     head = (
@@ -212,5 +215,5 @@ def write(message: Message, *, chunk_stream: int) -> bytes:
         + struct.pack("<BI", message.type, message.stream)
         + time
     )
-    pieces = [message.body[at : at + CHUNK_SIZE] for at in range(0, len(message.body), CHUNK_SIZE)]
+    pieces = [message.body[at : at + size] for at in range(0, len(message.body), size)]
     return head + (bytes([0xC0 | chunk_stream]) + time).join(pieces)

@@ -51,8 +51,18 @@ def read(message: Message) -> Command | None:
     return Command(name=name, number=float(number), values=values[2:])
 
 
-def welcome(command: Command, *, window: int) -> bytes:
-    """Write what answers `connect`: our limits, and what we can."""
+def greeting(*, window: int) -> bytes:
+    """Write what goes before the answer to `connect`: our limits, and the size of our chunks from then on."""
+    size = window.to_bytes(4, "big")
+    return (
+        _control(chunks.WINDOW_SIZE, size)
+        + _control(chunks.PEER_BANDWIDTH, size + bytes([_DYNAMIC_LIMIT]))
+        + _control(chunks.SET_CHUNK_SIZE, chunks.OWN_CHUNK_SIZE.to_bytes(4, "big"))
+    )
+
+
+def welcome(command: Command) -> bytes:
+    """Write the answer to a `connect` that is accepted: what we can."""
     information: dict[str, amf.Writable] = {
         "level": "status",
         "code": "NetConnection.Connect.Success",
@@ -61,12 +71,7 @@ def welcome(command: Command, *, window: int) -> bytes:
     }
     if "fourCcList" in command.object:
         information["fourCcList"] = enhanced.FOURCCS
-    size = window.to_bytes(4, "big")
-    return (
-        _control(chunks.WINDOW_SIZE, size)
-        + _control(chunks.PEER_BANDWIDTH, size + bytes([_DYNAMIC_LIMIT]))
-        + result(command, {"fmsVer": "FMS/3,0,1,123", "capabilities": 31}, information)
-    )
+    return result(command, {"fmsVer": "FMS/3,0,1,123", "capabilities": 31}, information)
 
 
 def result(command: Command, *values: amf.Writable) -> bytes:

@@ -208,13 +208,14 @@ class Connection:
 
     def _connect(self, command: Command) -> str:
         app = command.object.get("app")
+        self._writer.write(commands.greeting(window=_WINDOW))
         self._greeted = True
         try:
             place = commands.in_app(app if isinstance(app, str) else "", self._app)
         except NoSuchApp as error:
             self._writer.write(commands.no_such_app(command, error.message))
             raise
-        self._writer.write(commands.welcome(command, window=_WINDOW))
+        self._writer.write(commands.welcome(command))
         return place
 
     def _answer(self, command: Command) -> None:

@@ -377,4 +377,4 @@ async def test_keys_are_never_logged(notes):
 
 def test_chunks_written_by_two_hands_agree():
     message = Message(type=chunks.COMMAND, body=bytes(300), time=0x1234567, stream=1)
-    assert chunked(message, stream=5) == chunks.write(message, chunk_stream=5)
+    assert chunked(message, stream=5) == chunks.write(message, chunk_stream=5, size=128)

@@ -39,7 +39,7 @@ times = st.sampled_from([0, 20, 0xFFFFFE, 0xFFFFFF, 0x1000000, WRAP - 1]) | st.i
 
 @given(messages, st.integers(2, 63))
 def test_what_is_written_is_read_back(message, stream):
-    assert read(chunks.write(message, chunk_stream=stream)) == [message]
+    assert read(chunks.write(message, chunk_stream=stream, size=chunks.CHUNK_SIZE)) == [message]
 
 
 @given(st.data())

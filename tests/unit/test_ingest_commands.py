@@ -71,8 +71,17 @@ def test_a_command_without_name_or_number_is_none(values):
         commands.read(Message(type=chunks.COMMAND, body=amf.encode(*values)))
 
 
+def test_a_greeting_announces_chunks_before_they_are_written():
+    long = statuses.failed(KeyUnknown("why " * 200))
+    assert len(long) > chunks.CHUNK_SIZE
+    *limits, message = ChunkReader(message_max=4096).feed(commands.greeting(window=2_500_000) + long)
+    assert [limit.type for limit in limits] == [chunks.WINDOW_SIZE, chunks.PEER_BANDWIDTH]
+    assert {limit.body[:4] for limit in limits} == {(2_500_000).to_bytes(4, "big")}
+    assert amf.decode(message.body)[0] == "onStatus"
+
+
 def told(written):
-    (message,) = ChunkReader(message_max=4096).feed(written)
+    (message,) = ChunkReader(message_max=4096).feed(commands.greeting(window=1) + written)[2:]
     name, number, nothing, information = amf.decode(message.body)
     assert (name, number, nothing, message.stream) == ("onStatus", 0, None, commands.STREAM)
     return information

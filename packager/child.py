@@ -66,11 +66,19 @@ class Child:
     Read every output to its end: a full pipe is what holds the child back, and nothing else does.
     """
 
-    def __init__(self, *, pid: int, limits: Limits, send_signal: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        *,
+        pid: int,
+        limits: Limits,
+        send_signal: Callable[[int], None],
+        renice: Callable[[int], None],
+    ) -> None:
         self.pid = pid
         self.outputs: tuple[asyncio.StreamReader, ...] = ()
         self._limits = limits
         self._send_signal = send_signal
+        self._renice = renice
         self._ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._transports: list[asyncio.BaseTransport] = []
@@ -107,6 +115,11 @@ class Child:
         return Exit(
             status=status, cpu_seconds=report["cpu_seconds"], max_rss=report["max_rss"], stderr_tail=tail
         )
+
+    def renice(self, nice: int) -> None:
+        """Change how far the child gives way to others, where the system allows that."""
+        if not self._ended.done():
+            self._renice(nice)
 
     def pause(self) -> None:
         """Stop the child in its tracks until `resume`; its time does not run out meanwhile."""

@@ -13,7 +13,7 @@ from packager.process import Spawner
 from packager.spans import Urgency
 
 _NICE = {Urgency.NOW: 0, Urgency.SOON: 2, Urgency.FILL: 12}
-"""The niceness of an encoder, for as long as it lives: what comes next may be waited for in a moment."""
+"""The niceness of an encoder: what comes next may be waited for in a moment."""
 
 
 class Turn:
@@ -22,7 +22,8 @@ class Turn:
     def __init__(self, spawner: Spawner, run: str, urgency: Urgency, *, begins: bool) -> None:
         self.run = run
         self.urgency = urgency
-        self._begins = begins
+        # Whoever opens an asset waits for its beginning.
+        self._nice = _NICE[Urgency.NOW if begins and urgency is Urgency.SOON else urgency]
         self._spawner = spawner
         self._child: Child | None = None
         self.given = asyncio.Event()
@@ -34,13 +35,21 @@ class Turn:
 
     async def start(self, command: Command) -> Child:
         """Start the encoder, as nice as it is urgent. Raise ChildFailed."""
-        # Whoever opens an asset waits for its beginning, and what has begun cannot be made less nice again.
-        awaited = self._begins and self.urgency is Urgency.SOON
-        limits = replace(command.limits, nice=_NICE[Urgency.NOW if awaited else self.urgency])
+        limits = replace(command.limits, nice=self._nice)
         self._child = await self._spawner.start(replace(command, limits=limits))
+        if self._nice != limits.nice:  # somebody has come to wait meanwhile
+            self._child.renice(self._nice)
         if not self.given.is_set():
             self._child.pause()
         return self._child
+
+    def rank(self, urgency: Urgency) -> None:
+        """Take it that the Run is so urgent by now. It becomes less nice, never nicer: few may undo that."""
+        self.urgency = urgency
+        if _NICE[urgency] < self._nice:
+            self._nice = _NICE[urgency]
+            if self._child is not None:
+                self._child.renice(self._nice)
 
     def give(self) -> None:
         """Let the Run work."""
@@ -87,7 +96,7 @@ class Precedence:
         """Take it that a Run is so urgent by now; one that is not here is none of ours."""
         for turn in self._turns:
             if turn.run == run:
-                turn.urgency = urgency
+                turn.rank(urgency)
         self._share()
 
     def _share(self) -> None:

@@ -80,6 +80,7 @@ class Spawner:
             pid=answer["pid"],
             limits=command.limits,
             send_signal=lambda number: self._signal(name, number),
+            renice=lambda nice: self._tell(name, "nice", nice),
         )
         if "status" in answer:
             child.end(answer)
@@ -129,13 +130,16 @@ class Spawner:
                 return
 
     def _signal(self, name: int, number: int) -> None:
-        """Ask for a signal; a lost spawner has taken its children along."""
+        self._tell(name, "signal", int(number))
+
+    def _tell(self, name: int, what: str, value: int) -> None:
+        """Ask for a signal or a niceness; a lost spawner has taken its children along."""
         if self._wire is None:
             return
         try:
-            self._wire.send(json.dumps({"id": name, "signal": int(number)}).encode())
+            self._wire.send(json.dumps({"id": name, what: value}).encode())
         except BlockingIOError:
-            asyncio.get_running_loop().call_later(_FULL, self._signal, name, number)
+            asyncio.get_running_loop().call_later(_FULL, self._tell, name, what, value)
         except OSError:
             return
 

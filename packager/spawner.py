@@ -8,6 +8,7 @@ SEQPACKET socket; pipes come along as SCM_RIGHTS, `targets` are their numbers in
     -> {"id", "function", "argv", "targets", "box", "env"}
     <- {"id", "pid"} or {"id", "error"}
     -> {"id", "signal"}                                to the child's process group
+    -> {"id", "nice"}                                  for the child's process group
     <- {"id", "status", "cpu_seconds", "max_rss"}      a negative status is a signal
 
 When the other end closes, every child is killed and this process ends.
@@ -112,6 +113,8 @@ class Spawning:
                 socket.send_fds(self._loaded, [raw], descriptors)
             elif "signal" in request:
                 self._signal(request["id"], request["signal"])
+            elif "nice" in request:
+                self._renice(request["id"], request["nice"])
             else:
                 self._start(request, descriptors)
         finally:
@@ -151,6 +154,15 @@ class Spawning:
                     os.killpg(pid, number)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
+
+    def _renice(self, name: int, nice: int) -> None:
+        """Change a child's niceness, towards others in its session and towards other sessions."""
+        for pid, owner in self._children.items():
+            if owner == name:
+                with contextlib.suppress(OSError):  # less takes a privilege
+                    os.setpriority(os.PRIO_PGRP, pid, nice)
+                with contextlib.suppress(OSError):  # see packager.sandbox
+                    Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
 
     def _ours(self, pid: int, number: int) -> bool:
         """Say whether a signal is ours to send: what somebody else has stopped, they have to continue."""

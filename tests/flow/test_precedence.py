@@ -22,6 +22,7 @@ from tests.flow.whole_site import settle
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 QUIET = (FFMPEG, "-hide_banner", "-nostats", "-loglevel", "error")
+_CAP_SYS_NICE = 23
 ENDLESS = (*QUIET, "-f", "lavfi", "-i", "testsrc=s=64x64", "-f", "null", "-")
 
 
@@ -47,6 +48,18 @@ def goes(child: Child) -> bool:
 
 def stands(child: Child) -> bool:
     return state(child) == "T"
+
+
+def nice(child: Child) -> set[int]:
+    """Return the niceness of a process's threads."""
+    tasks = Path(f"/proc/{child.pid}/task").iterdir()
+    return {os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in tasks}
+
+
+def may_renice() -> bool:
+    """Say whether this process may take niceness back (capabilities(7))."""
+    status = Path("/proc/self/status").read_text()
+    return bool(int(status.partition("CapEff:")[2].split()[0], 16) >> _CAP_SYS_NICE & 1)
 
 
 @asynccontextmanager
@@ -87,6 +100,16 @@ async def test_who_is_waited_for_may_change(spawner):
         await settle(lambda: stands(two))
         precedence.rank("one", Urgency.FILL)
         await settle(lambda: goes(two) and goes(one))
+
+
+@pytest.mark.skipif(not may_renice(), reason="takes CAP_SYS_NICE")
+async def test_what_somebody_comes_to_wait_for_gives_way_to_nobody(spawner):
+    precedence = Precedence(spawner, slots=1)
+    async with encoding(precedence, "one", Urgency.FILL) as one:
+        await settle(lambda: nice(one) == {12})
+        precedence.rank("one", Urgency.NOW)
+        await settle(lambda: nice(one) == {0})
+        assert goes(one)
 
 
 async def test_what_is_to_begin_waits_without_an_encoder_and_may_be_given_up(spawner):

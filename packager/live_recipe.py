@@ -1,4 +1,4 @@
-"""The ffmpeg arguments of live encodes: FLV on standard input, each rendition on a pipe from 3 on."""
+"""The ffmpeg arguments of what is live: encodes of FLV, and FLV made of whatever publishers send."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import ffmpeg
 
+from packager.formats import CODECS
 from packager.life import Life
 from packager.live_ladder import Offer
 from packager.plan import AudioRung, VideoRung
@@ -90,6 +91,59 @@ def slate(program: Path, offer: Offer, *, picture: bool) -> tuple[str, ...]:
 
 
 _SLATE_SECONDS = 2
+
+
+def remux(program: Path, container: str, *, copy: bool) -> tuple[str, ...]:
+    """Make FLV of a container that arrives on standard input: H.264 and AAC, without metadata.
+
+    `container` is a demuxer of FFmpeg's. H.264 is copied; without `copy` the picture is another one and
+    encoded. A frame rate is not told: of what has arrived so far it would be a guess.
+    """
+    source = ffmpeg.input(
+        "pipe:0",
+        f=container,
+        probesize=_PROBE_BYTES,
+        analyzeduration=_PROBE_MICROSECONDS,
+        threads=1,
+        flags="low_delay",
+        codec_whitelist=",".join(CODECS),
+        protocol_whitelist="pipe",
+        max_pixels=36_000_000,
+    )
+    picture = {"c:v": "copy"} if copy else _FAST | _EVENLY_KEYED | {"fps_mode": "passthrough"}
+    return compiled(program, [ffmpeg.output(source["v:0"], source["a:0?"], "pipe:3", **picture, **_flv())])
+
+
+_FAST = {
+    "c:v": "libx264",
+    "preset": "ultrafast",
+    "tune": "zerolatency",
+    "crf": 20,
+    "pix_fmt": "yuv420p",
+}
+_EVENLY_KEYED = {"force_key_frames": "expr:gte(t,n_forced*2)", "g": 9999}
+
+
+def _flv() -> dict[str, Any]:
+    return {
+        "c:a": "aac",
+        "b:a": 192_000,
+        "ar": 48_000,
+        "ac": 2,
+        "af": f"aresample=async=1:min_hard_comp={float(_HOLE)}",
+        "max_interleave_delta": _WAITING_MICROSECONDS,
+        # The encoder of the sound begins before 0, and what is not interleaved well cannot be moved later.
+        "output_ts_offset": 1,
+        "avoid_negative_ts": "disabled",
+        "flvflags": "no_duration_filesize+no_metadata+no_sequence_end",
+        "flush_packets": 1,
+        "map_metadata": -1,
+        "f": "flv",
+    }
+
+
+_WAITING_MICROSECONDS = 500_000
+"""How long pictures wait for sound that does not come, and sound for pictures."""
 
 
 def _scaled(stream: Any, rung: VideoRung) -> Any:

@@ -32,6 +32,14 @@ class BadTag(IngestError):
     """Sound or a picture is shorter than its own head."""
 
 
+class BadFlv(IngestError):
+    """Bytes are not the FLV that they should be."""
+
+
+class BadMedia(IngestError):
+    """What is sent cannot be read as the container that it should be, or has nothing to show."""
+
+
 class CodecRefused(IngestError):
     """The publisher sends something other than H.264 and AAC."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from fractions import Fraction
 from types import MappingProxyType
 
 from streamer.ingest import amf
+from streamer.ingest.errors import BadFlv
 
 AVC, AAC = 7, 10
 """CodecID of a picture (§E.4.3.1) and SoundFormat (§E.4.2.1)."""
@@ -25,6 +26,8 @@ VIDEO_HEAD, AUDIO_HEAD = 5, 2
 """Bytes before the access unit: of H.264 flags, packet type and offset, of AAC flags and packet type."""
 
 _WRAP = 0xFFFFFFFF
+_NEAREST_WRAP = 1 << 31  # FFmpeg leaves out the highest of the 32 bits
+_FILE_HEAD, _TAG_HEAD, _TAG_FOOT = 13, 11, 4
 _FASTEST = 1000  # frames a second; times are in milliseconds
 _ROUNDING = Fraction(1, 200)
 
@@ -115,20 +118,78 @@ def write(tag: Tag) -> bytes:
 
 
 def read(body: bytes) -> list[Tag]:
-    """Read a whole file. Raise ValueError where it is none, or a tag is cut."""
-    if body[:3] != b"FLV":
-        raise ValueError("not FLV")
-    tags = []
-    place = int.from_bytes(body[5:9], "big") + 4
-    while place < len(body):
-        kind, size = Kind(body[place]), int.from_bytes(body[place + 1 : place + 4], "big")
-        time = int.from_bytes(body[place + 4 : place + 7], "big") | body[place + 7] << 24
-        payload = body[place + 11 : place + 11 + size]
-        if len(payload) != size:
-            raise ValueError("a tag is cut")
-        tags.append(Tag(kind=kind, time=time, payload=payload))
-        place += 11 + size + 4
+    """Read a whole file. Raise BadFlv where it is none, or a tag is cut."""
+    reader = FlvReader()
+    tags = reader.feed(body)
+    if not reader.whole:
+        raise BadFlv("an FLV file is cut")
     return tags
+
+
+class FlvReader:
+    """Reads a file that arrives in pieces, cut anywhere. Times are as they are written: they may wrap."""
+
+    def __init__(self, *, tag_max: int = 8 << 20) -> None:
+        """Take how many bytes the payload of a tag may have."""
+        self._tag_max = tag_max
+        self._held = bytearray()
+        self._begun = False
+
+    @property
+    def whole(self) -> bool:
+        """Say whether what has come so far ends with a tag."""
+        return self._begun and not self._held
+
+    def feed(self, data: bytes) -> list[Tag]:
+        """Return the tags that this piece completes. Raise BadFlv."""
+        self._held += data
+        if not self._begun:
+            if len(self._held) < _FILE_HEAD:
+                return []
+            if self._held[:3] != b"FLV" or int.from_bytes(self._held[5:9], "big") != _FILE_HEAD - 4:
+                raise BadFlv("what should be FLV has no such head")
+            del self._held[:_FILE_HEAD]
+            self._begun = True
+        tags, at = [], 0
+        while (size := self._complete(at)) is not None:
+            tags.append(self._tag(at, size))
+            at += _TAG_HEAD + size + _TAG_FOOT
+        del self._held[:at]
+        return tags
+
+    def _complete(self, at: int) -> int | None:
+        """Return the size of the payload of the tag at a place, None while not all of it is there."""
+        if len(self._held) < at + _TAG_HEAD:
+            return None
+        size = int.from_bytes(self._held[at + 1 : at + 4], "big")
+        if size > self._tag_max:
+            raise BadFlv("a tag of FLV is larger than allowed")
+        return size if len(self._held) >= at + _TAG_HEAD + size + _TAG_FOOT else None
+
+    def _tag(self, at: int, size: int) -> Tag:
+        held, body = self._held, at + _TAG_HEAD
+        if held[at] not in set(Kind):
+            raise BadFlv("a tag of FLV is of no known kind")
+        time = int.from_bytes(held[at + 4 : at + 7], "big") | held[at + 7] << 24
+        return Tag(kind=Kind(held[at]), time=time, payload=bytes(held[body : body + size]))
+
+
+class Unwrapping:
+    """Turns times that wrap into times that go on."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def tag(self, tag: Tag) -> Tag:
+        """Return the tag with the time nearest to the last one that is its own in the lower 31 bits."""
+        if self._last is not None:
+            half = _NEAREST_WRAP // 2
+            time = self._last + (tag.time - self._last + half) % _NEAREST_WRAP - half
+            tag = replace(tag, time=time)
+        # Many encoders give time 0 to what is neither seen nor heard, wherever their times begin.
+        if tag.kind is not Kind.SCRIPT and not tag.configuration:
+            self._last = tag.time
+        return tag
 
 
 def _positive(value: amf.Value) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from streamer.ingest import amf, chunks, enhanced
 from streamer.ingest.chunks import Message
 from streamer.ingest.errors import BadTag
-from streamer.ingest.flv import Kind, Tag
+from streamer.ingest.flv import Kind, Tag, Unwrapping
 
 _KINDS = {
     chunks.AUDIO: Kind.AUDIO,
@@ -19,14 +19,13 @@ _SET_DATA_FRAME = amf.encode("@setDataFrame")
 _CLEAR_DATA_FRAME = amf.encode("@clearDataFrame")
 _TAG_HEAD = 11
 _WRAP = 1 << 32
-_NEAREST_WRAP = 1 << 31  # FFmpeg leaves out the highest of the 32 bits
 
 
 class TagReader:
     """Reads the messages of one publisher in their order."""
 
     def __init__(self) -> None:
-        self._last: int | None = None
+        self._times = Unwrapping()
 
     def read(self, message: Message) -> list[Tag]:
         """Return what a message carries: mostly one tag, none where it is no media.
@@ -41,18 +40,7 @@ class TagReader:
         payload = _payload(kind, message)
         if payload is None:
             return []
-        tag = Tag(kind=kind, time=self._unwrapped(message.time), payload=payload)
-        # Many encoders give time 0 to what is neither seen nor heard, wherever their times begin.
-        if kind is not Kind.SCRIPT and not tag.configuration:
-            self._last = tag.time
-        return [tag]
-
-    def _unwrapped(self, time: int) -> int:
-        """Return the time nearest to the last one that is `time` in its lower 31 bits."""
-        if self._last is None:
-            return time
-        half = _NEAREST_WRAP // 2
-        return self._last + (time - self._last + half) % _NEAREST_WRAP - half
+        return [self._times.tag(Tag(kind=kind, time=message.time, payload=payload))]
 
 
 def _payload(kind: Kind, message: Message) -> bytes | None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamer.ingest import amf, flv
-from streamer.ingest.flv import Kind, Tag
+from streamer.ingest.errors import BadFlv
+from streamer.ingest.flv import FlvReader, Kind, Tag, Unwrapping
 
 
 def tag(kind, payload, time=0):
@@ -80,3 +84,53 @@ def test_metadata_tells_size_and_encoder():
 def test_other_tags_have_no_metadata():
     assert flv.metadata(tag(Kind.SCRIPT, amf.encode("onCuePoint", {"framerate": 30}))) is None
     assert flv.metadata(tag(Kind.AUDIO, b"\xaf\x01a")) is None
+
+
+TAGS = st.builds(
+    Tag,
+    kind=st.sampled_from(Kind),
+    time=st.integers(0, 0xFFFFFFFF),
+    payload=st.binary(min_size=2, max_size=300),
+)
+
+
+@given(tags=st.lists(TAGS, max_size=8), cuts=st.sets(st.integers(0, 2500)))
+def test_tags_are_read_however_the_bytes_are_cut(tags, cuts):
+    body = flv.head() + b"".join(map(flv.write, tags))
+    edges = [0, *sorted(cut for cut in cuts if cut < len(body)), len(body)]
+    reader, found = FlvReader(), []
+    for begin, end in pairwise(edges):
+        found += reader.feed(body[begin:end])
+    assert found == tags
+    assert reader.whole
+    assert flv.read(body) == tags
+
+
+@given(tags=st.lists(TAGS, min_size=1, max_size=4), missing=st.integers(1, 400))
+def test_a_cut_file_is_none(tags, missing):
+    body = flv.head() + b"".join(map(flv.write, tags))
+    last = len(flv.write(tags[-1]))
+    with pytest.raises(BadFlv):
+        flv.read(body[: -min(missing, last - 1)])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"RIFF" + bytes(20),
+        b"FLV\x01\x05\0\0\0\x0a" + bytes(20),
+        flv.head() + b"\x05" + bytes(20),
+        flv.head() + b"\x09\xff\xff\xff" + bytes(20),
+    ],
+    ids=["another file", "a longer head", "a tag of no kind", "a tag too large"],
+)
+def test_what_is_not_flv_is_refused(body):
+    with pytest.raises(BadFlv):
+        FlvReader(tag_max=1000).feed(body)
+
+
+def test_times_that_wrap_go_on():
+    unwrapping = Unwrapping()
+    sent = [(1 << 31) - 20, 0, 20, (1 << 31) - 1, 40]
+    found = [unwrapping.tag(tag(Kind.AUDIO, b"\xaf\x01a", time=time)).time for time in sent]
+    assert found == [(1 << 31) - 20, 1 << 31, (1 << 31) + 20, (1 << 31) - 1, (1 << 31) + 40]

@@ -13,9 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from streamer.errors import ConfigError
+from streamer.outbound import allowance
 
 PREFIX = "STREAMER_"
 PART_LEAST, PART_MOST = Fraction(1, 10), Fraction(2)
@@ -30,6 +37,15 @@ FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a 
 def _exact(value: object) -> object:
     # 0.333 of a TOML file is a binary fraction; what was meant is the decimal one.
     return str(value) if isinstance(value, float) else value
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _reachable(entries: tuple[str, ...]) -> tuple[str, ...]:
+    allowance(entries)
+    return entries
 
 
 def _postgresql(url: SecretStr | None) -> SecretStr | None:
@@ -131,6 +147,12 @@ class Config(BaseSettings):
     )
     live_max_broadcasts: int = Field(
         8, ge=1, description="Broadcasts on air at one time; the publisher of another one is refused."
+    )
+    outbound_allow: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)
+    ] = Field(
+        (),
+        description="Hosts and networks, by commas, that may be asked though they are not on the internet.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."

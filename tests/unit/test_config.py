@@ -124,3 +124,14 @@ def test_the_door_for_rtmp_has_a_port_or_is_off(monkeypatch):
 def test_a_live_setting_out_of_bounds_is_named(name, value):
     with pytest.raises(ConfigError, match=name):
         load({name: value})
+
+
+def test_hosts_and_networks_that_may_be_asked_come_as_a_list_or_by_commas(tmp_path, monkeypatch):
+    file = tmp_path / "s.toml"
+    file.write_text('outbound_allow = ["hooks.local", "10.1.0.0/16"]\n')
+    assert load(file=file).outbound_allow == ("hooks.local", "10.1.0.0/16")
+    monkeypatch.setenv("STREAMER_OUTBOUND_ALLOW", " hooks.local, 10.1.0.0/16,")
+    assert load().outbound_allow == ("hooks.local", "10.1.0.0/16")
+    monkeypatch.setenv("STREAMER_OUTBOUND_ALLOW", "http://hooks.local")
+    with pytest.raises(ConfigError, match=r"outbound_allow: .*neither a host nor a network"):
+        load()

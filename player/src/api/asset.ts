@@ -25,6 +25,7 @@ export interface Failure {
   log: string[];
 }
 
+/** Where a live stream stands; on a `slate` its publisher sends nothing, while `reconnecting` it is away. */
 export type StreamState = "idle" | "connecting" | "live" | "slate" | "reconnecting" | "ended";
 
 /** What makes an asset a broadcast of a live stream. */
@@ -107,7 +108,7 @@ export function heights(asset: Asset): number[] {
   return asset.rungs.filter((rung) => rung.kind === "video").map((rung) => rung.height).sort((a, b) => b - a);
 }
 
-const DOING: Record<string, string> = { encode: "encoding", probe: "looking inside the file", plan: "planning", upload: "uploading" };
+const DOING: Record<string, string> = { live: "it was on air", encode: "encoding", probe: "looking inside the file", plan: "planning", upload: "uploading" };
 
 /** Name what the server was doing when it failed. */
 export function doing({ step }: Failure): string {

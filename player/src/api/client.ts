@@ -1,5 +1,6 @@
 /** The server's JSON API, one function for each thing a page asks. */
 import type { Asset } from "./asset";
+import type { Keyed, StreamPage } from "./stream";
 import type { Queue, Run, RunState, Told, Worker } from "./operations";
 
 const ROOT = "/api/v1";
@@ -38,6 +39,7 @@ async function call(method: string, path: string, body?: BodyInit, type?: string
 
 const JSON_TYPE = "application/json";
 const named = (id: string): string => `/assets/${encodeURIComponent(id)}`;
+const streamed = (id: string): string => `/live/${encodeURIComponent(id)}`;
 
 export interface Page {
   items: Asset[];
@@ -77,6 +79,32 @@ export class Api {
 
   async removeCaptions(id: string, language: string): Promise<void> {
     await call("DELETE", `${named(id)}/captions/${encodeURIComponent(language)}`);
+  }
+
+  async streams(cursor: string | null = null, limit = 50): Promise<StreamPage> {
+    const query = new URLSearchParams({ limit: String(limit), ...(cursor ? { cursor } : {}) });
+    return (await (await call("GET", `/live?${query}`)).json()) as StreamPage;
+  }
+
+  async createStream(title: string): Promise<Keyed> {
+    return (await (await call("POST", "/live", JSON.stringify({ title }), JSON_TYPE)).json()) as Keyed;
+  }
+
+  async renameStream(id: string, title: string): Promise<void> {
+    await call("PATCH", streamed(id), JSON.stringify({ title }), JSON_TYPE);
+  }
+
+  /** Trade the stream's key for another one. */
+  async rotateKey(id: string): Promise<Keyed> {
+    return (await (await call("POST", `${streamed(id)}/key`)).json()) as Keyed;
+  }
+
+  async endBroadcast(id: string): Promise<void> {
+    await call("POST", `${streamed(id)}/end`);
+  }
+
+  async removeStream(id: string): Promise<void> {
+    await call("DELETE", streamed(id));
   }
 
   async runs(states: readonly RunState[], limit: number): Promise<Told<Run>> {

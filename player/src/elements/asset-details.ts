@@ -61,11 +61,13 @@ export class AssetDetails extends LitElement {
     return html`<details>
       <summary>Details</summary>
       <div class="panel">
-        <section>
-          <h3>Encoded</h3>
-          <coverage-strip named .rungs=${asset.rungs} .coverage=${this.coverage}></coverage-strip>
-          ${this.originals()}
-        </section>
+        ${asset.live
+          ? nothing
+          : html`<section>
+              <h3>Encoded</h3>
+              <coverage-strip named .rungs=${asset.rungs} .coverage=${this.coverage}></coverage-strip>
+              ${this.originals()}
+            </section>`}
         ${asset.live ? nothing : this.captions()}
         <section>
           <h3>Title</h3>

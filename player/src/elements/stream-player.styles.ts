@@ -22,6 +22,7 @@ export const playerStyles = css`
     cursor: none;
   }
   video,
+  .still,
   .poster {
     position: absolute;
     inset: 0;
@@ -136,6 +137,23 @@ export const playerStyles = css`
     text-shadow: 0 1px 3px #000;
     pointer-events: none;
     animation: appear 0.2s 0.35s both;
+  }
+  .notice {
+    position: absolute;
+    top: 16px;
+    left: 50%;
+    transform: translateX(-50%);
+    max-width: calc(100% - 32px);
+    margin: 0;
+    padding: 7px 16px;
+    border-radius: 999px;
+    background: rgb(12 14 18 / 74%);
+    backdrop-filter: blur(8px);
+    font-size: 14px;
+    text-align: center;
+    pointer-events: none;
+    z-index: 1;
+    animation: appear 0.4s both;
   }
   @keyframes appear {
     from {

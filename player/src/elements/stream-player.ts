@@ -13,11 +13,13 @@ import "./audio-menu";
 import "./caption-menu";
 import "./error-overlay";
 import { expand, pause, pip, play, replay, shrink, silent } from "./icons";
+import "./live-pill";
 import "./quality-menu";
 import { ask, RequestEvent } from "./request";
 import "./shortcut-help";
 import "./speed-menu";
 import { playerStyles } from "./stream-player.styles";
+import "./tier-menu";
 import "./time-line";
 import "./volume-control";
 
@@ -43,6 +45,8 @@ export class StreamPlayer extends LitElement {
   @property({ attribute: false }) coverage: readonly Span[] | undefined;
   /** Seconds up to which one can seek while the file is on its way. */
   @property({ type: Number }) edge = Number.POSITIVE_INFINITY;
+  /** Something to know about the picture while one watches it live, "" for nothing. */
+  @property() notice = "";
   /** Names what `src` leads to now: when another takes its place, what is still asked for of the old one is not waited for. */
   @property() generation = "";
   /** What tells the engine which segments exist; set before the element is in the page. */
@@ -208,11 +212,14 @@ export class StreamPlayer extends LitElement {
       <div class="row" role="group" aria-label="Player controls">
         <button class="tool first" aria-label=${name} title=${name} @click=${send({ type: "toggle" })}>${icon}</button>
         <volume-control .state=${now}></volume-control>
-        <time>${clock(now.time)} <span>/ ${clock(now.duration)}</span></time>
+        ${now.live
+          ? html`<live-pill .state=${now}></live-pill>`
+          : html`<time>${clock(now.time)} <span>/ ${clock(now.duration)}</span></time>`}
         <span class="space"></span>
         <caption-menu .state=${now}></caption-menu>
         <audio-menu .state=${now}></audio-menu>
         <speed-menu class="optional" .state=${now}></speed-menu>
+        <tier-menu .state=${now}></tier-menu>
         <quality-menu .state=${now}></quality-menu>
         ${document.pictureInPictureEnabled
           ? html`<button class="tool optional" aria-label="Picture in picture (i)" title="Picture in picture (i)" @click=${send({ type: "pip" })}>${pip}</button>`
@@ -251,6 +258,7 @@ export class StreamPlayer extends LitElement {
     const inviting = now.paused && !now.started && !waiting && now.source && !now.trouble;
     return html`<div class="spinner ${waiting ? "on" : ""}" role=${waiting ? "status" : nothing} aria-label=${waiting ? "Loading" : nothing}></div>
       ${waiting && heldFor(now) ? html`<p class="held" role="status">${heldFor(now)}</p>` : nothing}
+      ${this.notice && now.live && now.follows ? html`<p class="notice" role="status">${this.notice}</p>` : nothing}
       ${now.hushed
         ? html`<button class="hushed button" @click=${() => this.request({ type: "mute" })}>${silent} Sound on</button>`
         : nothing}

@@ -1,7 +1,7 @@
-/** The timeline: played, buffered, encoded, and the picture under the pointer. */
+/** The timeline: played, buffered, encoded, and the picture under the pointer. Of a live stream it spans the window. */
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import type { PlaybackState } from "../store/playback";
+import { extent, type PlaybackState } from "../store/playback";
 import { clamp, type Span } from "../store/spans";
 import { type Tile, tileAt } from "../store/storyboard";
 import { clock, spoken } from "../store/words";
@@ -56,6 +56,9 @@ export class TimeLine extends LitElement {
       .played {
         left: 0;
         background: var(--accent, #7c9cff);
+      }
+      .played.live {
+        background: #e5393f;
       }
       .unreached {
         right: 0;
@@ -120,19 +123,22 @@ export class TimeLine extends LitElement {
     this.addEventListener("pointerleave", this.leave);
   }
 
+  private get start(): number {
+    return extent(this.state)[0];
+  }
+
   private get length(): number {
-    const { duration } = this.state;
-    return Number.isFinite(duration) && duration > 0 ? duration : 0;
+    return extent(this.state)[1];
   }
 
   /** The fraction 0…1 up to which one can seek: nothing behind it is uploaded. */
   private get reach(): number {
-    return this.length ? clamp(this.state.edge / this.length, 0, 1) : 1;
+    return this.length && !this.state.live ? clamp(this.state.edge / this.length, 0, 1) : 1;
   }
 
   private timeAt(event: PointerEvent): number {
     const box = this.getBoundingClientRect();
-    return clamp((event.clientX - box.left) / box.width, 0, this.reach) * this.length;
+    return this.start + clamp((event.clientX - box.left) / box.width, 0, this.reach) * this.length;
   }
 
   private readonly down = (event: PointerEvent): void => {
@@ -159,10 +165,14 @@ export class TimeLine extends LitElement {
   };
 
   override updated(): void {
-    const { time } = this.state;
-    this.ariaValueMin = "0";
-    this.ariaValueMax = String(Math.floor(this.length));
+    const { live, time } = this.state;
+    this.ariaValueMin = String(Math.floor(this.start));
+    this.ariaValueMax = String(Math.floor(this.start + this.length));
     this.ariaValueNow = String(Math.floor(time));
+    if (live) {
+      this.ariaValueText = this.state.follows ? "live" : `${spoken(live.target - time)} behind live`;
+      return;
+    }
     const edge = this.reach < 1 ? `, uploaded to ${spoken(this.state.edge)}` : "";
     this.ariaValueText = `${spoken(time)} of ${spoken(this.length)}${edge}`;
   }
@@ -171,7 +181,8 @@ export class TimeLine extends LitElement {
     const tile = tileAt(this.tiles, time);
     const scale = tile ? Math.min(1, 176 / Math.max(tile.width, tile.height * 1.78)) : 1;
     const half = tile ? (tile.width * scale) / 2 + 4 : 24;
-    const at = this.length ? time / this.length : 0;
+    const at = this.length ? (time - this.start) / this.length : 0;
+    const { live } = this.state;
     // Scaled by zoom, so that neither the sheet's size nor its number of columns has to be known.
     const picture = tile
       ? html`<div
@@ -180,21 +191,23 @@ export class TimeLine extends LitElement {
         ></div>`
       : nothing;
     return html`<div class="preview" style="left:clamp(${half}px, ${at * 100}%, calc(100% - ${half}px))">
-      ${picture}${clock(time)}${this.reach < 1 && at >= this.reach ? " · uploaded to here" : ""}
+      ${picture}${live ? `−${clock(live.target - time)}` : clock(time)}${this.reach < 1 && at >= this.reach ? " · uploaded to here" : ""}
     </div>`;
   }
 
   override render(): TemplateResult {
-    const length = this.length;
+    const { length, start: from } = this;
     const time = this.dragging ?? this.state.time;
-    const share = length ? clamp(time / length, 0, 1) * 100 : 0;
+    const part = (second: number): number => clamp((second - from) / length, 0, 1);
+    const edge = this.state.live && this.state.follows && this.dragging === undefined;
+    const share = edge ? 100 : length ? part(time) * 100 : 0;
     const bar = (kind: string, start: number, end: number): TemplateResult =>
       html`<i class=${kind} style="left:${start * 100}%;width:${(end - start) * 100}%"></i>`;
     return html`<div class="rail">
         ${this.coverage?.map(([start, end]) => bar("encoded", start, end))}
-        ${length ? this.state.buffered.map(([start, end]) => bar("buffered", start / length, end / length)) : nothing}
+        ${length ? this.state.buffered.map(([start, end]) => bar("buffered", part(start), part(end))) : nothing}
         ${this.reach < 1 ? html`<i class="unreached" style="left:${this.reach * 100}%"></i>` : nothing}
-        <i class="played" style="width:${share}%"></i>
+        <i class="played ${edge ? "live" : ""}" style="width:${share}%"></i>
       </div>
       ${this.reach < 1
         ? html`<i class="edge" style="left:${this.reach * 100}%" title="Uploaded to ${clock(this.state.edge)}"></i>`

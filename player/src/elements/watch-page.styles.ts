@@ -104,6 +104,42 @@ export const watchStyles = css`
   progress::-moz-progress-bar {
     background: var(--accent);
   }
+  .signal {
+    display: inline-block;
+    margin-bottom: 10px;
+    font-size: 44px;
+    color: var(--faint);
+  }
+  .signal.coming {
+    color: #e5393f;
+    animation: breathe 1.6s ease-in-out infinite;
+  }
+  @keyframes breathe {
+    50% {
+      opacity: 0.4;
+    }
+  }
+  .later {
+    display: flex;
+    align-items: center;
+    gap: 10px;
+    margin-top: 14px;
+    padding: 10px 10px 10px 16px;
+    border-radius: var(--radius);
+    background: var(--surface);
+    border: 1px solid var(--line);
+    font-size: 14px;
+    font-weight: 600;
+  }
+  .later span {
+    flex: 1;
+  }
+  .later i {
+    width: 9px;
+    height: 9px;
+    border-radius: 50%;
+    background: #e5393f;
+  }
   .note {
     margin: 10px 0 0;
     font-size: 13px;

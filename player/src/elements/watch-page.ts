@@ -2,7 +2,7 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { Api } from "../api/client";
-import { aired, arriving, type Asset, doing, encoded, heights, onAir, uploaded } from "../api/asset";
+import { arriving, type Asset, doing, encoded, heights, onAir, type StreamState, uploaded } from "../api/asset";
 import { ControlClient, wallTimer } from "../channel/client";
 import { SocketTransport } from "../channel/transport";
 import { warmUp } from "../engine/choose";
@@ -11,17 +11,22 @@ import { edgeOf, encodedSpans, Watching, type WatchRequest } from "../store/watc
 import { bitrate, clock, parseTime, size } from "../store/words";
 import { shared } from "../styles/shared";
 import "./asset-details";
-import { back, replay, share } from "./icons";
+import { back, broadcast, replay, share } from "./icons";
 import type { RequestEvent } from "./request";
 import type { StreamPlayer } from "./stream-player";
 import "./stream-player";
 import { watchStyles } from "./watch-page.styles";
 
-/** `src`, `poster` and `storyboard` come with the page where the server knows them, so that nothing waits for the API. */
+/** What is told over the picture while the stream's sender is not there. */
+const NOTICES: Partial<Record<StreamState, string>> = {
+  slate: "The sender’s picture is interrupted. It goes on by itself.",
+  reconnecting: "The sender is away for a moment. It goes on by itself.",
+};
+
+/** `src`, `poster` and `storyboard` come with the page where the server knows them, so that nothing waits for the API. `stream` makes it the page of a live stream: it shows what is on air. */
 @customElement("watch-page")
 export class WatchPage extends LitElement {
   @property() asset = "";
-  /** The live stream whose page this is: what it shows may be another asset tomorrow. */
   @property() stream = "";
   @property() heading = "";
   @property() src = "";
@@ -47,18 +52,29 @@ export class WatchPage extends LitElement {
   }
 
   override updated(changed: PropertyValues): void {
-    const title = this.follow.state.asset?.title;
+    const { asset, later, stream } = this.follow.state;
+    const title = asset?.title ?? stream?.title;
     if (title && !changed.has("heading")) document.title = `${title} · streamer`;
+    if (later) this.turn();
   }
 
   private send(request: WatchRequest): void {
     this.watching.store.dispatch(request);
   }
 
-  /** Copy this page's address, starting at the present second. */
+  /** Turn to what is on air now, unless its viewer is in the middle of an earlier recording. */
+  private turn(): void {
+    const now = this.player?.snapshot();
+    const idle = !now || now.ended || (now.paused && now.time < 1);
+    if (idle && this.follow.state.later?.playback) this.send({ type: "tune" });
+  }
+
+  /** Copy the address of what is shown, starting at the present second where it is not live. */
   private async copy(): Promise<void> {
-    const seconds = Math.floor(this.player?.snapshot()?.time ?? 0);
-    const address = new URL(`/watch/${this.stream || this.asset}`, location.href);
+    const now = this.player?.snapshot();
+    const seconds = now?.live ? 0 : Math.floor(now?.time ?? 0);
+    const shown = now?.live && this.stream ? this.stream : (this.follow.state.asset?.id ?? this.asset);
+    const address = new URL(`/watch/${shown}`, location.href);
     if (seconds > 0) address.searchParams.set("t", String(seconds));
     try {
       await navigator.clipboard.writeText(address.href);
@@ -83,20 +99,17 @@ export class WatchPage extends LitElement {
       return html`<div class="picture wait">${picture}<div role="alert">
         <h2>Failed while ${asset.failure ? doing(asset.failure) : "preparing"}</h2><p>${asset.failure?.message}</p>
         ${asset.failure?.log.length ? html`<pre>${asset.failure.log.join("\n")}</pre>` : nothing}
-        <button class="button main" @click=${() => this.send({ type: "retryAsset" })}>${replay} Retry</button>
+        ${asset.live ? nothing : html`<button class="button main" @click=${() => this.send({ type: "retryAsset" })}>${replay} Retry</button>`}
       </div></div>`;
     }
-    if (!asset && this.stream && !this.asset) {
-      return html`<div class="picture wait"><div role="status">
-        <h2>Not on air</h2><p>It starts by itself as soon as the broadcast begins.</p>
+    if (asset?.live || (!asset && this.stream && !this.asset)) {
+      return html`<div class="picture wait">${picture}<div role="status">
+        <span class="signal ${asset ? "coming" : ""}">${broadcast}</span>
+        <h2>${asset ? "Starting" : "Not on air"}</h2>
+        <p>${asset ? "The first pictures are on their way." : "It starts by itself when the broadcast begins."}</p>
       </div></div>`;
     }
     if (!asset) return html`<div class="picture wait">${picture}</div>`;
-    if (asset.live) {
-      return html`<div class="picture wait">${picture}<div role="status">
-        <h2>${aired(asset.live)}</h2><p>It starts by itself as soon as there is a picture.</p>
-      </div></div>`;
-    }
     const uploading = asset.state === "uploading";
     const share = uploading ? uploaded(asset) : encoded(asset);
     return html`<div class="picture wait">${picture}<div role="status">
@@ -109,23 +122,44 @@ export class WatchPage extends LitElement {
 
   private facts(asset: Asset): TemplateResult {
     const tallest = heights(asset)[0];
+    if (asset.live) return this.aired(asset, tallest);
     const coming = arriving(asset);
     const average = asset.duration && asset.size && !coming ? (asset.size * 8) / asset.duration : 0;
     return html`<div class="facts">
       ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}
       ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
-      ${asset.live && onAir(asset) ? html`<span role="status">${aired(asset.live)}</span>` : html`<span>${sizes(asset)}${average ? ` · ${bitrate(average)} source` : ""}</span>`}
+      <span>${sizes(asset)}${average ? ` · ${bitrate(average)} source` : ""}</span>
       ${coming && asset.playback
         ? html`<span role="status">Uploading ${asset.size ? `${Math.floor(uploaded(asset) * 100)} %` : ""} · can be watched to ${clock(asset.seekable ?? 0)}</span>`
         : nothing}
-      ${asset.state === "playable" && !coming && !asset.live ? html`<span role="status">Encoding ${Math.floor(encoded(asset, this.follow.state.coverage) * 100)} %</span>` : nothing}
+      ${asset.state === "playable" && !coming ? html`<span role="status">Encoding ${Math.floor(encoded(asset, this.follow.state.coverage) * 100)} %</span>` : nothing}
       ${asset.warnings.map((text) => html`<span class="warn">${text}</span>`)}
+    </div>`;
+  }
+
+  private aired(asset: Asset, tallest: number | undefined): TemplateResult {
+    const begun = new Date(asset.created);
+    return html`<div class="facts">
+      ${onAir(asset)
+        ? html`<span>On air since ${begun.toLocaleTimeString([], { timeStyle: "short" })}</span>`
+        : html`<span>Recorded ${begun.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}</span>
+            ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}`}
+      ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
+      ${asset.live && !this.stream ? html`<a href="/watch/${asset.live.stream}">${onAir(asset) ? "The stream’s own page" : "The stream"}</a>` : nothing}
+    </div>`;
+  }
+
+  private later(): TemplateResult {
+    return html`<div class="later" role="status">
+      <i></i><span>On air now</span>
+      <button class="button main" @click=${() => this.send({ type: "tune" })}>Watch live</button>
     </div>`;
   }
 
   override render(): TemplateResult {
     const now = this.follow.state;
     const { asset } = now;
+    const first = !asset || asset.id === this.asset;
     const source = now.gone ? "" : (asset ? (asset.playback?.hls ?? "") : this.src);
     return html`<div @streamer-request=${(event: RequestEvent<WatchRequest>) => this.send(event.request)}>
       <header><a class="brand" href="/">${back} Library</a></header>
@@ -136,28 +170,31 @@ export class WatchPage extends LitElement {
             ? html`<stream-player
                 class="picture"
                 src=${source}
-                poster=${asset?.poster ?? this.poster}
-                storyboard=${asset?.storyboard ?? this.storyboard}
-                remember=${this.asset}
-                .start=${this.begunAt}
+                poster=${asset?.poster ?? (first ? this.poster : "")}
+                storyboard=${asset?.storyboard ?? (first ? this.storyboard : "")}
+                remember=${asset?.live && onAir(asset) ? "" : (asset?.id ?? this.asset)}
+                notice=${(asset?.live && NOTICES[asset.live.state]) ?? ""}
+                .start=${first ? this.begunAt : undefined}
                 .coverage=${encodedSpans(now)}
                 .edge=${edgeOf(asset)}
                 generation=${now.generation}
                 .presence=${this.watching.presence}
                 autoplay
                 hotkeys
+                @statechange=${() => now.later && this.turn()}
               ></stream-player>`
             : this.waiting(asset)}
+        ${now.later?.playback ? this.later() : nothing}
         <div class="head">
           <div>
-            <h1>${asset?.title ?? this.heading}</h1>
+            <h1>${asset?.title ?? now.stream?.title ?? this.heading}</h1>
             ${asset ? this.facts(asset) : nothing}
           </div>
           <div class="actions">
-            ${source ? html`<button class="button" @click=${this.copy}>${share} Share at this time</button>` : nothing}
+            ${source ? html`<button class="button" @click=${this.copy}>${share} ${asset && onAir(asset) ? "Share" : "Share at this time"}</button>` : nothing}
           </div>
         </div>
-        ${asset && !now.gone && !now.signedOut ? html`<asset-details .asset=${asset} .coverage=${now.coverage}></asset-details>` : nothing}
+        ${asset && !onAir(asset) && !now.gone && !now.signedOut ? html`<asset-details .asset=${asset} .coverage=${now.coverage}></asset-details>` : nothing}
       </main>
       ${now.said ? html`<div class="said" role="status" @animationend=${() => this.send({ type: "say", text: "" })}>${now.said}</div>` : nothing}
     </div>`;

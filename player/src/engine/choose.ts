@@ -1,5 +1,5 @@
 /** Choose the engine for this browser. */
-import type { Engine, Listener } from "./engine";
+import type { Engine, Listener, Tier } from "./engine";
 import type { Presence } from "./presence";
 
 /**
@@ -7,13 +7,22 @@ import type { Presence } from "./presence";
  * browsers answer "maybe" to canPlayType for a road that is worse (Chromium's has seconds more live delay).
  * Engines are chunks of their own, fetched when the first picture is wanted.
  */
-export async function openEngine(video: HTMLVideoElement, listener: Listener, presence: Presence): Promise<Engine> {
+export async function openEngine(
+  video: HTMLVideoElement,
+  listener: Listener,
+  presence: Presence,
+  tier: Tier,
+): Promise<Engine> {
   if (native(video)) {
     const { NativeEngine } = await import("./native");
     return new NativeEngine(video, listener);
   }
+  if (tier === "push") {
+    const { PushEngine } = await import("./push");
+    return new PushEngine(video, listener);
+  }
   const { HlsEngine } = await import("./hls");
-  return new HlsEngine(video, listener, presence);
+  return new HlsEngine(video, listener, presence, tier);
 }
 
 /** Fetch the engine's chunk while there is nothing to play yet. */

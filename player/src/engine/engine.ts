@@ -28,6 +28,18 @@ export interface EngineState {
   preparing: boolean;
 }
 
+/** How close to the broadcast a live stream is watched. */
+export type Tier = "normal" | "low" | "push";
+
+/** Where a live stream stands, in seconds of the media element. */
+export interface LiveWindow {
+  /** The oldest that can be shown, and where playing at the live edge means to be. */
+  start: number;
+  target: number;
+  /** What the server's clock showed at second 0, in milliseconds since the epoch; NaN where that is not known. */
+  epoch: number;
+}
+
 export interface Trouble {
   kind: "network" | "media" | "unsupported" | "refused";
   message: string;
@@ -37,16 +49,29 @@ export interface Trouble {
 export interface Listener {
   changed(state: Partial<EngineState>): void;
   failed(trouble: Trouble): void;
+  /** This tier cannot go on, and why, as the end of "Low delay, since …". */
+  fell(reason: string): void;
+  /** The broadcast is over, and what was pushed of it too. */
+  over(): void;
 }
 
 export interface Engine {
   readonly name: string;
-  /** `bandwidth` is the line as it was last time, bits a second, 0 where that is not known. */
+  /** How a live stream can be watched with it; none where it decides by itself. */
+  readonly tiers: readonly Tier[];
+  /**
+   * `bandwidth` is the line as it was last time, bits a second, 0 where that is not known. With `start` 0 a live
+   * stream begins at its edge.
+   */
   load(source: string, start: number, bandwidth: number): void;
   setLevel(index: number): void;
   setAudio(index: number): void;
   /** −1 turns captions off. */
   setText(index: number): void;
+  /** Take the other of its tiers without a break. */
+  setTier(tier: Tier): void;
+  /** Return where a live stream stands now, null where what plays is not live. */
+  live(): LiveWindow | null;
   destroy(): void;
 }
 

@@ -1,11 +1,13 @@
 /** HLS over hls.js. */
 import Hls, { type ErrorData, type Fragment, type HlsConfig, type LoadPolicy, type MediaPlaylist } from "hls.js";
 import { guided } from "./abr";
-import { type Engine, type Listener, nothing, type Track, type Trouble } from "./engine";
+import { type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
+import { LIVE, windowOf } from "./edge";
 import { prefer } from "./prefer";
 import { type Presence, renditionOf } from "./presence";
 import { Recovery } from "./recovery";
 import { deviceChannels, groupFor } from "./sound";
+import { gone, trouble } from "./trouble";
 
 const CONFIG: Partial<HlsConfig> = {
   enableWorker: false, // fragments are CMAF already: there is nothing to transmux
@@ -15,6 +17,7 @@ const CONFIG: Partial<HlsConfig> = {
   maxBufferSize: 0, // else ten minutes of the lowest rung are fetched, and then shown on the best of lines
   backBufferLength: 60,
   abrEwmaDefaultEstimate: 2_000_000,
+  ...LIVE,
 };
 
 /**
@@ -51,6 +54,7 @@ const CALM_MS = 30_000;
 
 export class HlsEngine implements Engine {
   readonly name = "hls.js";
+  readonly tiers: readonly Tier[] = ["normal", "low", "push"];
   private hls: Hls | undefined;
   private recoveries = 0;
   private lastTrouble = 0;
@@ -65,6 +69,7 @@ export class HlsEngine implements Engine {
     private readonly video: HTMLVideoElement,
     private readonly listener: Listener,
     private readonly presence: Presence,
+    private tier: Tier,
   ) {}
 
   load(source: string, start: number, bandwidth: number): void {
@@ -77,7 +82,8 @@ export class HlsEngine implements Engine {
     }
     const hls = new Hls({
       ...CONFIG,
-      startPosition: start,
+      startPosition: start || -1, // which is the start, or the live edge
+      lowLatencyMode: this.tier === "low",
       fragLoadPolicy: patience(this.presence),
       abrController: guided({
         presence: this.presence,
@@ -127,6 +133,15 @@ export class HlsEngine implements Engine {
     if (!this.hls) return;
     this.hls.subtitleTrack = index;
     this.tell();
+  }
+
+  setTier(tier: Tier): void {
+    this.tier = tier;
+    if (this.hls) this.hls.lowLatencyMode = tier === "low";
+  }
+
+  live(): LiveWindow | null {
+    return this.hls ? windowOf(this.hls, this.video.currentTime) : null;
   }
 
   destroy(): void {
@@ -220,7 +235,8 @@ export class HlsEngine implements Engine {
   private failed(data: ErrorData): void {
     const hls = this.hls;
     if (!hls) return;
-    if (!data.fatal && this.presence.alive && gone(data)) {
+    // Of a live stream what is gone is only old: hls.js goes on behind it.
+    if (!data.fatal && this.presence.alive && gone(data) && !this.live()) {
       hls.stopLoad(); // else it asks for the same again and again
       this.listener.failed(trouble(data));
       return;
@@ -262,27 +278,4 @@ function keepOneGroup(hls: Hls, tracks: MediaPlaylist[]): void {
     const groups = hls.levels[index]?.audioGroups;
     if (groups?.length && !groups.includes(group)) hls.removeLevel(index);
   }
-}
-
-/** Say whether a segment of the plan is not there any more: the manifests name another generation by now. */
-function gone({ details, response }: ErrorData): boolean {
-  return details === Hls.ErrorDetails.FRAG_LOAD_ERROR && (response?.code === 404 || response?.code === 410);
-}
-
-function trouble(data: ErrorData): Trouble {
-  const status = data.response?.code;
-  const detail = [data.details, status ? `HTTP ${status}` : "", data.error?.message ?? ""].filter(Boolean).join(" · ");
-  if (status === 401 || status === 403) {
-    return { kind: "refused", message: "You may not watch this video.", detail };
-  }
-  if (status === 404 || status === 410) {
-    return { kind: "network", message: "This video is no longer here.", detail };
-  }
-  if (data.type === Hls.ErrorTypes.NETWORK_ERROR) {
-    return { kind: "network", message: "The connection to the server is lost.", detail };
-  }
-  if (data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) {
-    return { kind: "unsupported", message: "This browser cannot decode the video.", detail };
-  }
-  return { kind: "media", message: "The video could not be played.", detail };
 }

@@ -1,5 +1,5 @@
 /** The browser's own HLS, on Apple's devices. It chooses rungs by itself and tells little. */
-import { type Engine, type Listener, nothing, type Track } from "./engine";
+import { type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
 
 interface AudioTrackList {
   readonly length: number;
@@ -8,6 +8,7 @@ interface AudioTrackList {
 
 export class NativeEngine implements Engine {
   readonly name = "native";
+  readonly tiers: readonly Tier[] = [];
   private readonly stop = new AbortController();
 
   constructor(
@@ -46,6 +47,21 @@ export class NativeEngine implements Engine {
   setText(index: number): void {
     Array.from(this.captions()).forEach((track, each) => (track.mode = each === index ? "hidden" : "disabled"));
     this.tell();
+  }
+
+  setTier(): void {
+    // Apple's player chooses its own delay.
+  }
+
+  live(): LiveWindow | null {
+    const { duration, seekable } = this.video;
+    if (duration !== Number.POSITIVE_INFINITY || !seekable.length) return null;
+    const begun = (this.video as unknown as { getStartDate?(): Date }).getStartDate?.();
+    return {
+      start: seekable.start(0),
+      target: seekable.end(seekable.length - 1),
+      epoch: begun?.getTime() ?? Number.NaN,
+    };
   }
 
   destroy(): void {

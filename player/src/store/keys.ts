@@ -44,7 +44,7 @@ export const HELP: readonly (readonly [keys: string, meaning: string])[] = [
   ["←, →", "Back or forward 5 seconds"],
   [", .", "One frame back or forward"],
   ["0 … 9", "Jump to 0 % … 90 %"],
-  ["Home, End", "To the start or the end"],
+  ["Home, End", "To the start or the end; live, to the edge"],
   ["↑, ↓", "Louder or quieter"],
   ["M", "Mute"],
   ["C", "Captions"],

@@ -1,4 +1,5 @@
-/** What this browser remembers: sound, how fast its line was, and where each video was left. */
+/** What this browser remembers: sound, how fast its line was, how close it watches, and where each video was left. */
+import type { Tier } from "../engine/engine";
 
 export interface Sound {
   volume: number;
@@ -10,6 +11,8 @@ export type Shelf = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 const SOUND = "streamer.sound";
 const PLACES = "streamer.places";
 const LINE = "streamer.line";
+const TIER = "streamer.tier";
+const TIERS: readonly Tier[] = ["normal", "low", "push"];
 const KEPT = 200;
 /** People move from one line to another; what was measured longer ago is worth nothing. */
 const LINE_MS = 3_600_000;
@@ -41,6 +44,15 @@ export class Memory {
 
   keepLine(bits: number): void {
     this.write(LINE, [Math.round(bits), this.now()]);
+  }
+
+  /** Return how close to the broadcast live streams are watched. */
+  tier(): Tier {
+    return TIERS.find((tier) => tier === this.read<string>(TIER)) ?? "low";
+  }
+
+  keepTier(tier: Tier): void {
+    this.write(TIER, tier);
   }
 
   /** Return the seconds at which the video was left, 0 for the start. */

@@ -1,13 +1,17 @@
 /** The player's state, and what each request does to the media element and the engine. */
 import { openEngine } from "../engine/choose";
-import { type Engine, type EngineState, nothing, type Trouble } from "../engine/engine";
+import { type Engine, type EngineState, nothing, type Tier, type Trouble } from "../engine/engine";
 import type { Presence } from "../engine/presence";
+import { Airing, type AiringState, grounded } from "./airing";
 import { Cues } from "./cues";
 import type { Memory } from "./memory";
-import { ahead, clamp, type Span, spansOf } from "./spans";
+import { ServerClock } from "./server-clock";
+import { watch } from "./screen";
+import { clamp, type Span } from "./spans";
+import { Still } from "./still";
 import { type Effects, Store } from "./store";
 
-export interface PlaybackState extends EngineState {
+export interface PlaybackState extends EngineState, AiringState {
   source: string;
   engine: string;
   started: boolean;
@@ -54,6 +58,8 @@ export type PlaybackRequest =
   | { type: "level"; index: number }
   | { type: "audio"; index: number }
   | { type: "text"; index: number }
+  | { type: "live" }
+  | { type: "tier"; to: Tier }
   | { type: "captions" }
   | { type: "pip" }
   | { type: "fullscreen" };
@@ -64,9 +70,12 @@ export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
 const AGAIN_MS = [500, 1000, 2000, 4000, 8000] as const;
 /** Nothing can be shown at the very edge of what is there. */
 const EDGE_S = 0.5;
+/** How often the live edge is looked at. */
+const TICK_MS = 250;
 
 const initial: PlaybackState = {
   ...nothing,
+  ...grounded,
   source: "",
   engine: "",
   started: false,
@@ -97,6 +106,9 @@ export class Playback {
   private engine: Engine | undefined;
   private generation = 0;
   private readonly cues: Cues;
+  private readonly airing: Airing;
+  private readonly still: Still;
+  private readonly ticker: ReturnType<typeof setInterval>;
   private lastText = 0;
   private failures = 0;
   private again: ReturnType<typeof setTimeout> | undefined;
@@ -113,11 +125,18 @@ export class Playback {
     video.muted = muted;
     this.store = new Store<PlaybackState, PlaybackRequest>({ ...initial, volume, muted }, this.effects());
     this.cues = new Cues(video, (cues) => this.store.set({ cues }));
-    this.listen();
+    const reload = (tier: Tier): void => void this.load(this.store.getState().source, 0, !video.paused, tier);
+    this.airing = new Airing(video, this.store, { reload }, memory, new ServerClock());
+    this.still = new Still(video);
+    this.ticker = setInterval(() => this.airing.tick(), TICK_MS);
+    watch(video, { store: this.store, airing: this.airing, cues: this.cues, memory, signal: this.stop.signal });
+    video.addEventListener("playing", () => (this.failures = 0), { signal: this.stop.signal });
+    video.addEventListener("ended", () => this.airing.was && this.over(), { signal: this.stop.signal });
   }
 
   destroy(): void {
     this.stop.abort();
+    clearInterval(this.ticker);
     this.cues.destroy();
     this.generation += 1;
     clearTimeout(this.again);
@@ -131,7 +150,9 @@ export class Playback {
       const reach = edge - EDGE_S;
       return Math.min(Number.isFinite(video.duration) ? video.duration : Number.MAX_SAFE_INTEGER, reach);
     };
-    const seek = (to: number): void => void (video.currentTime = clamp(to, 0, end()));
+    const seek = (to: number): void => {
+      if (!this.airing.seek(to)) video.currentTime = clamp(to, 0, end());
+    };
     const play = (): Promise<void> => this.play();
     return {
       load: ({ source, start, autoplay }) => this.load(source, start, autoplay),
@@ -147,7 +168,10 @@ export class Playback {
       seek: ({ to }) => seek(to),
       edge: ({ to }, { set }) => set({ edge: to }),
       nudge: ({ by }) => seek(video.currentTime + by),
-      share: ({ part }) => seek(part * (Number.isFinite(video.duration) ? video.duration : 0)),
+      share: ({ part }) => {
+        const [start, length] = extent(this.store.getState());
+        seek(start + part * length);
+      },
       frame: ({ by }) => {
         const { levels, shown } = this.store.getState();
         video.pause();
@@ -162,11 +186,16 @@ export class Playback {
         if (by > 0) video.muted = false;
       },
       mute: () => void (video.muted = !video.muted),
-      rate: ({ to }) => void (video.playbackRate = to),
+      rate: ({ to }) => this.setRate(to),
       faster: ({ by }) => {
-        const at = RATES.findIndex((rate) => rate >= video.playbackRate);
-        video.playbackRate = RATES[clamp(at + by, 0, RATES.length - 1)] ?? 1;
+        const at = RATES.findIndex((rate) => rate >= this.airing.rate);
+        this.setRate(RATES[clamp(at + by, 0, RATES.length - 1)] ?? 1);
       },
+      live: () => {
+        this.airing.toEdge();
+        return play();
+      },
+      tier: ({ to }) => this.airing.choose(to),
       level: ({ index }) => this.engine?.setLevel(index),
       audio: ({ index }) => this.engine?.setAudio(index),
       text: ({ index }) => this.setText(index),
@@ -182,27 +211,44 @@ export class Playback {
     };
   }
 
-  private async load(source: string, start: number, autoplay: boolean): Promise<void> {
+  private async load(source: string, start: number, autoplay: boolean, tier = this.airing.entry): Promise<void> {
     this.generation += 1;
     const generation = this.generation;
     clearTimeout(this.again);
+    this.still.hold();
     this.engine?.destroy();
     this.engine = undefined;
+    this.airing.rest();
+    const line = this.store.getState().bandwidth || this.memory.line();
     this.store.set({ ...nothing, source, trouble: null, waiting: true, ended: false });
     const listener = {
       changed: (state: Partial<EngineState>) => void (generation === this.generation && this.store.set(state)),
       failed: (trouble: Trouble) => void (generation === this.generation && this.failed(trouble)),
+      fell: (reason: string) => void (generation === this.generation && this.airing.fall(reason)),
+      over: () => void (generation === this.generation && this.over()),
     };
-    const engine = await openEngine(this.video, listener, this.presence);
+    const engine = await openEngine(this.video, listener, this.presence, tier);
     if (generation !== this.generation) {
       engine.destroy();
       return;
     }
     this.engine = engine;
+    this.airing.begin(engine, tier);
     this.store.set({ engine: engine.name });
-    engine.load(source, start, this.memory.line());
+    engine.load(source, start, line);
     if (autoplay) await this.begin();
     else this.store.set({ waiting: false });
+  }
+
+  /** Show the recording of the broadcast that was watched to its end. */
+  private over(): void {
+    this.store.set({ started: false });
+    void this.load(this.store.getState().source, 0, false);
+  }
+
+  private setRate(to: number): void {
+    if (to !== 1) this.airing.leave();
+    this.video.playbackRate = to;
   }
 
   /** Go on waiting where the server still makes the stream; tell of the trouble where it does not. */
@@ -215,7 +261,8 @@ export class Playback {
     this.failures += 1;
     this.store.set({ waiting: true, preparing: true });
     const { source, time, paused } = this.store.getState();
-    this.again = setTimeout(() => void this.load(source, time, !paused), pause);
+    const start = this.airing.was ? 0 : time; // the seconds of a live stream are counted anew
+    this.again = setTimeout(() => void this.load(source, start, !paused), pause);
   }
 
   /** Play without having been asked: where the browser refuses that with sound, without it. */
@@ -235,6 +282,7 @@ export class Playback {
   }
 
   private async play(): Promise<void> {
+    this.airing.return();
     try {
       await this.video.play();
     } catch (error) {
@@ -249,51 +297,10 @@ export class Playback {
     this.engine?.setText(index);
     this.cues.follow();
   }
+}
 
-  private listen(): void {
-    const { video, store } = this;
-    const signal = this.stop.signal;
-    const on = (names: string, read: () => Partial<PlaybackState>): void => {
-      for (const name of names.split(" ")) video.addEventListener(name, () => store.set(read()), { signal });
-    };
-    on("play pause ended playing", () => ({ paused: video.paused, ended: video.ended }));
-    on("playing", () => {
-      this.failures = 0;
-      return {};
-    });
-    on("playing canplay", () => ({ waiting: false, started: store.getState().started || !video.paused }));
-    on("waiting", () => ({ waiting: !video.paused || store.getState().seeking }));
-    on("seeking", () => ({ seeking: true, time: video.currentTime, ended: false }));
-    on("seeked", () => ({ seeking: false, time: video.currentTime }));
-    on("durationchange loadedmetadata", () => ({ duration: video.duration }));
-    on("ratechange", () => ({ rate: video.playbackRate }));
-    on("timeupdate progress seeked", () => this.readProgress());
-    on("enterpictureinpicture leavepictureinpicture", () => {
-      queueMicrotask(() => this.cues.follow());
-      return { pictureInPicture: document.pictureInPictureElement === video };
-    });
-    on("volumechange", () => {
-      const hushed = store.getState().hushed && video.muted;
-      if (!hushed) this.memory.keepSound({ volume: video.volume, muted: video.muted });
-      return { volume: video.volume, muted: video.muted, hushed };
-    });
-    for (const name of ["change", "addtrack", "removetrack"]) {
-      video.textTracks.addEventListener(name, () => this.cues.follow(), { signal });
-    }
-    const full = (): void => store.set({ fullscreen: document.fullscreenElement !== null });
-    document.addEventListener("fullscreenchange", full, { signal });
-  }
-
-  private readProgress(): Partial<PlaybackState> {
-    const buffered = spansOf(this.video.buffered);
-    const quality = this.video.getVideoPlaybackQuality();
-    const time = this.video.currentTime;
-    return {
-      time,
-      buffered,
-      ahead: ahead(buffered, time),
-      frames: quality.totalVideoFrames,
-      dropped: quality.droppedVideoFrames,
-    };
-  }
+/** Return the second at which the timeline begins, and its length: of a live stream the window up to the edge. */
+export function extent({ live, duration }: Readonly<PlaybackState>): readonly [start: number, length: number] {
+  if (live) return [live.start, Math.max(0, live.target - live.start)];
+  return [0, Number.isFinite(duration) && duration > 0 ? duration : 0];
 }

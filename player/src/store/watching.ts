@@ -1,14 +1,19 @@
 /** The watch page's state: one asset, or whichever a live stream shows, followed as it changes. */
-import { arriving, type Asset, type Coverage, encoded, onAir } from "../api/asset";
+import { arriving, type Asset, type Coverage, encoded, onAir, type StreamState } from "../api/asset";
 import { type Api, Problem } from "../api/client";
 import type { ControlClient, Link } from "../channel/client";
 import type { ControlEvent } from "../channel/messages";
+import type { Stream } from "../api/stream";
 import type { Presence } from "../engine/presence";
 import { holds, joined, type Span, withNumber, withoutNumber } from "./spans";
 import { type Effects, Store } from "./store";
 
 export interface WatchState {
   asset: Asset | null;
+  /** The stream whose page it is, null on the page of an asset. */
+  stream: Stream | null;
+  /** A later broadcast of that stream than the one that is shown. */
+  later: Asset | null;
   coverage: Coverage;
   /** The server has told what is stored. */
   told: boolean;
@@ -25,6 +30,8 @@ export interface WatchState {
 
 export type WatchRequest =
   | { type: "load" }
+  | { type: "announce"; id: string }
+  | { type: "tune" }
   | { type: "retryAsset" }
   | { type: "reencode" }
   | { type: "title"; title: string }
@@ -32,6 +39,11 @@ export type WatchRequest =
   | { type: "removeCaptions"; language: string }
   | { type: "say"; text: string }
   | { type: "signIn"; token: string };
+
+interface Standing {
+  asset: string;
+  state: StreamState;
+}
 
 interface Arrived {
   received: number;
@@ -48,6 +60,8 @@ interface Segment {
 const NOT_FOUND = 4404;
 const EMPTY: WatchState = {
   asset: null,
+  stream: null,
+  later: null,
   coverage: {},
   told: false,
   generation: "",
@@ -87,6 +101,7 @@ export class Watching {
   readonly store: Store<WatchState, WatchRequest>;
   /** What the player's engine asks. */
   readonly presence: Presence;
+
   private leave: () => void = () => undefined;
 
   /** `id` is the asset's, "" while the `stream`, of whose page this is, shows none. */
@@ -110,22 +125,30 @@ export class Watching {
   begin(): void {
     if (this.stream) {
       this.control.follow(`stream:${this.stream}`, {
-        snapshot: (state) => this.shows((state as { asset?: Asset | null } | undefined)?.asset?.id),
-        event: ({ type, data }) => {
-          if (type === "stream.state") this.shows((data as { asset: string }).asset);
+        snapshot: (state) => {
+          const { stream = null, asset } = (state ?? {}) as { stream?: Stream | null; asset?: Asset | null };
+          this.store.set({ stream });
+          this.shows(asset?.id);
         },
-        refused: (code) => this.store.set(code === NOT_FOUND ? { gone: true } : { signedOut: true }),
+        event: (event) => this.streamed(event),
+        refused: (code) => this.refused(code),
       });
     }
     if (this.id) this.watch();
   }
 
-  /** Turn to the broadcast that the stream shows now. */
+  /** Turn to the broadcast that the stream shows now; who may be watching an earlier recording is only told. */
   private shows(id: string | undefined): void {
     if (!id || id === this.id) return;
+    const { asset } = this.store.getState();
+    if (asset?.playback && !onAir(asset)) this.store.dispatch({ type: "announce", id });
+    else this.turn(id);
+  }
+
+  private turn(id: string): void {
     this.leave();
     this.id = id;
-    this.store.set({ asset: null, coverage: {}, told: false, generation: "", rate: 0 });
+    this.store.set({ later: null, coverage: {}, told: false, generation: "", rate: 0 });
     this.watch();
   }
 
@@ -139,8 +162,21 @@ export class Watching {
         else this.store.dispatch({ type: "load" });
       },
       event: (event) => this.heard(event),
-      refused: (code) => this.store.set(code === NOT_FOUND ? { gone: true } : { signedOut: true }),
+      refused: (code) => this.refused(code),
     });
+  }
+
+  private refused(code: number): void {
+    this.store.set(code === NOT_FOUND ? { gone: true } : { signedOut: true });
+  }
+
+  private streamed(event: ControlEvent): void {
+    const { stream } = this.store.getState();
+    if (event.type === "stream.changed") this.store.set({ stream: event.data as Stream });
+    if (event.type !== "stream.state") return;
+    const { asset, state } = event.data as Standing;
+    if (stream) this.store.set({ stream: { ...stream, asset, state } });
+    this.shows(asset);
   }
 
   private effects(): Effects<WatchState, WatchRequest> {
@@ -151,6 +187,11 @@ export class Watching {
         const { id } = this;
         const asset = await api.show(id);
         if (id === this.id) set({ asset, signedOut: false, trouble: "" });
+      },
+      announce: async ({ id }) => set({ later: await api.show(id) }),
+      tune: () => {
+        const { later } = this.store.getState();
+        if (later) this.turn(later.id);
       },
       retryAsset: () => api.retry(this.id),
       reencode: async () => {
@@ -181,7 +222,7 @@ export class Watching {
           return;
         }
         this.control.renew();
-        this.store.dispatch({ type: "load" });
+        if (this.id) this.store.dispatch({ type: "load" });
       },
     };
   }
@@ -189,11 +230,17 @@ export class Watching {
   private heard(event: ControlEvent): void {
     const state = this.store.getState();
     if (event.type === "asset.changed") this.changed(event.data as Asset);
+    if (event.type === "stream.state") this.stands(event.data as Standing);
     if (event.type === "asset.deleted") this.store.set({ gone: true });
     if (event.type === "run.progress") this.store.set({ rate: (event.data as { rate: number } | null)?.rate ?? 0 });
     if (event.type === "upload.progress" && state.asset && event.data) this.arrived(state.asset, event.data as Arrived);
     if (event.type === "segment.stored") this.covered(event.data as Segment, withNumber);
     if (event.type === "segment.evicted") this.covered(event.data as Segment, withoutNumber);
+  }
+
+  private stands({ state }: Standing): void {
+    const { asset } = this.store.getState();
+    if (asset?.live) this.store.set({ asset: { ...asset, live: { ...asset.live, state } } });
   }
 
   private arrived(asset: Asset, { received, size, seekable }: Arrived): void {
@@ -210,6 +257,10 @@ export class Watching {
   }
 
   private changed(asset: Asset): void {
+    const before = this.store.getState().asset;
+    if (before?.live && before.state !== "complete" && asset.state === "complete") {
+      this.store.set({ said: "The broadcast is over. This is its recording." });
+    }
     // Nothing of it is encoded: what is known of its segments is of an earlier generation.
     this.store.set({ asset, ...(encoded(asset) ? {} : { coverage: {} }) });
   }

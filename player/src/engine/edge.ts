@@ -1,0 +1,29 @@
+/** hls.js at the live edge: its settings, and what it knows of the window. */
+import type Hls from "hls.js";
+import type { HlsConfig } from "hls.js";
+import type { LiveWindow } from "./engine";
+
+/**
+ * How fast to play and how far from the edge is decided in one place for all engines (store/chase.ts), so hls.js
+ * neither changes the speed nor moves its target away after a stall, which it never takes back.
+ */
+export const LIVE: Partial<HlsConfig> = {
+  maxLiveSyncPlaybackRate: 1,
+  liveSyncOnStallIncrease: 0,
+  liveDurationInfinity: true,
+  maxFragLookUpTolerance: 0.1, // less than any part: with more the last one of a segment is passed over
+};
+
+/** Return where the stream stands at media second `time`, null where it is not live. */
+export function windowOf(hls: Hls, time: number): LiveWindow | null {
+  const details = hls.latestLevelDetails;
+  const target = hls.liveSyncPosition;
+  if (!details?.live || target === null) return null;
+  const shown = details.fragments.findLast(({ start }) => start <= time) ?? details.fragments[0];
+  const dated = shown?.programDateTime ?? null;
+  return {
+    start: details.fragmentStart,
+    target,
+    epoch: shown && dated !== null ? dated - shown.start * 1000 : Number.NaN,
+  };
+}

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -155,17 +155,23 @@ class Origin:
             return await preflight(request)
         if request.method not in {"GET", "HEAD"}:
             return await not_allowed(request)
+        name = asset_id
         if self._live is not None:
-            asset_id = await self._live.asset(asset_id, key)
+            asset_id = await self._live.asset(name, key)
             answer = await self._live.answer(request, asset_id, key)
             if answer is not None:
                 return answer
-        return await self._kept(request, asset_id, key, kind)
+        return await self._kept(request, asset_id, key, kind, lasting=name == asset_id)
 
-    async def _kept(self, request: web.Request, asset_id: str, key: str, kind: Kind) -> web.StreamResponse:
-        """Answer from the store, or from whoever renders or makes what is not there."""
+    async def _kept(
+        self, request: web.Request, asset_id: str, key: str, kind: Kind, *, lasting: bool
+    ) -> web.StreamResponse:
+        """Answer from the store, or from whoever renders or makes what is not there.
+
+        Unless it is `lasting` the name that was asked for means another asset in a moment.
+        """
         if POLICIES[kind].negotiated:
-            entry = await self._manifest(request, asset_id, key)
+            entry = await self._manifest(request, asset_id, key, lasting=lasting)
         else:
             try:
                 entry = await self._object(request, asset_id, key, kind)
@@ -275,13 +281,16 @@ class Origin:
         self._hot.put(name, entry)
         return entry
 
-    async def _manifest(self, request: web.Request, asset_id: str, key: str) -> Entry | None:
+    async def _manifest(
+        self, request: web.Request, asset_id: str, key: str, *, lasting: bool
+    ) -> Entry | None:
         """Return the held entry of a manifest as it is now, in the content coding that the reader takes."""
         rendered = await self._shelf.manifest(asset_id, key)
         if rendered is None:
             return None
+        rendered = replace(rendered, complete=rendered.complete and lasting)
         coding = "gzip" if accepts_gzip(request.headers) else ""
-        name = f"{asset_id}/{key};{coding}"
+        name = f"{asset_id}/{key};{coding};{lasting}"
         stamp = (rendered.etag, rendered.complete)
         entry = self._manifests.get(name)
         if entry is None or entry.stamp != stamp:

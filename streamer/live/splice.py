@@ -161,7 +161,8 @@ class Splice:
             self._early = now - tag.time
         if lane.said is None or not tag.keyframe or not self._fresh(tag, now):
             return
-        time = 0 if lane.last < 0 else self._place(max(lane.last + 1, lane.last + now - lane.arrived))
+        least = 0 if lane.last < 0 else max(lane.last + 1, lane.last + now - lane.arrived)
+        time = self._place(least + tag.offset) - tag.offset
         self._offset, self._waiting = time - tag.time, None
         lane.live, lane.looped = True, 0
         for other in self._lanes.values():
@@ -172,7 +173,7 @@ class Splice:
         yield from lane.out(tag, time, now)
 
     def _place(self, time: int) -> int:
-        """Return the time of the first frame of the grid that is not before `time`."""
+        """Return when the first frame of the grid is shown that is not before `time`."""
         frame = -(-time * self._rate // 1000)
         return round(frame * 1000 / self._rate)
 

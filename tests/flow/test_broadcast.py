@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -175,9 +176,15 @@ class Show:
         )
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an FFmpeg under a name of its own, so that its processes can be told from others."""
+    return Path(shutil.copy2(imageio_ffmpeg.get_ffmpeg_exe(), tmp_path_factory.mktemp("program") / "ffmpeg"))
+
+
 @pytest.fixture
-async def show() -> AsyncIterator[Show]:
-    async with Spawner(Path(imageio_ffmpeg.get_ffmpeg_exe())) as spawner:
+async def show(program) -> AsyncIterator[Show]:
+    async with Spawner(program) as spawner:
         air, store = Air(), MemoryStore()
         recorder = Recorder("a", store=store, broadcasts=Rows(), kept=air)
         broadcast = Broadcast(
@@ -248,7 +255,10 @@ async def test_a_publisher_that_drops_and_comes_back_breaks_nothing(show, clips)
     back = gone + next(at for at, number in enumerate(found[gone:]) if number is not None)
     assert back - gone >= 25
     assert None not in found[:gone]
-    assert found[back + 10 :] == list(range(found[back + 10], found[back + 10] + len(found) - back - 10))
+    after = found[
+        back + 10 : -4
+    ]  # it is cut off in the middle: of reordered pictures the last ones are missing
+    assert after == list(range(after[0], after[0] + len(after)))
     sound = show.air.parts[life.generation, "audio-0"]
     assert all(one.end == following.begin for one, following in pairwise(sound))
     assert abs(Fraction(sound[-1].end, 48_000) - shown[-1][0]) < 1
@@ -264,10 +274,10 @@ async def test_the_newest_publisher_takes_the_place_of_the_one_before(show, clip
     assert len(show.air.lives) == 1
 
 
-async def test_an_encoder_that_dies_is_followed_by_another_life(show, clips):
+async def test_an_encoder_that_dies_is_followed_by_another_life(show, clips, program):
     show.publish(clips.make(CLIP))
     await show.on_air(6)
-    (pid,) = processes(Path(imageio_ffmpeg.get_ffmpeg_exe()).resolve())
+    (pid,) = processes(program)
     os.kill(pid, signal.SIGKILL)
     await show.on_air(6, life=1)
     before, after = show.air.lives

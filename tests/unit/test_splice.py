@@ -134,6 +134,24 @@ def test_while_nobody_publishes_the_slate_goes_on_at_the_pace_of_the_clock(gone)
     assert max(b.time - a.time for a, b in pairwise(heard)) <= 2 * STEP
 
 
+@pytest.mark.parametrize("offset", [0, 80, 61, 101])
+def test_frames_are_shown_on_the_grid_whatever_their_decode_times_are(offset):
+    stage = Stage()
+    stage.come()
+    for turn in range(2):
+        for n in range(25):
+            stage.send(picture(n * STEP + 7, key=n == 0, offset=offset))
+            stage.pass_by(STEP)
+        if not turn:
+            stage.splice.leave()
+            stage.pass_by(330)
+            stage.come()
+    shown = [tag.time + tag.offset for tag in stage.of(Kind.VIDEO) if tag.payload.endswith(b"a")]
+    assert len(shown) == 50
+    assert all(time % STEP == 0 for time in shown)
+    stage.check()
+
+
 def test_a_stall_within_the_patience_is_only_late():
     stage = Stage()
     stage.come()

@@ -77,7 +77,7 @@ class MediaPlaylist:
         parts = self._parts and not ended
         target = first.target_duration * MICROSECOND
         tail = spans[-1].rows.growing(spans[-1].aired) if parts and spans else 0
-        shown = _older(spans, tail, PARTS_SHOWN * target) if parts else _count(spans)
+        shown = _bare(spans, tail, PARTS_SHOWN * target) if parts else _count(spans)
         skipped = _older(spans, tail, SKIP_UNTIL * target) if parts and skip and self._skips(first) else 0
         return "".join(
             (
@@ -172,16 +172,28 @@ def _listed(spans: Sequence[_Span], *, skipped: int, shown: int, parts: bool) ->
         yield spans[-1].rows.unfinished(spans[-1].aired)
 
 
+def _bare(spans: Sequence[_Span], tail: int, limit: int) -> int:
+    """Return how many listed segments are without parts: they begin more than `limit` before the end."""
+    return next((place + 1 for place, begin, _ in _backwards(spans, tail) if begin > limit), 0)
+
+
 def _older(spans: Sequence[_Span], tail: int, limit: int) -> int:
     """Return how many listed segments end at least `limit` microseconds before the end of the playlist."""
-    left, age = _count(spans), tail
+    return next((place + 1 for place, _, end in _backwards(spans, tail) if end >= limit), 0)
+
+
+def _backwards(spans: Sequence[_Span], tail: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the place of each listed segment, the last one first, and how far before the end it lies.
+
+    That is its beginning and its own end, in microseconds; `tail` is what grows behind the last one.
+    """
+    place, age = _count(spans), tail
     for span in reversed(spans):
         for segment in reversed(range(span.first, span.stop)):
-            if age >= limit:
-                return left
-            age += span.rows.length(segment)
-            left -= 1
-    return 0
+            place -= 1
+            begin = age + span.rows.length(segment)
+            yield place, begin, age
+            age = begin
 
 
 def _count(spans: Sequence[_Span]) -> int:

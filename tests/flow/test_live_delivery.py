@@ -319,7 +319,7 @@ async def test_every_listed_part_can_be_had_from_memory_and_later_from_the_store
     await site.release(6, 0)
     text = (await get(site, f"{TOP}.m3u8")).text
     keys = re.findall(r'#EXT-X-PART:.*URI="([^"]*)"', text)
-    assert len(keys) == 24
+    assert len(keys) == 18  # three segments are less than three target durations
     for key in [*keys, f"l1/{TOP}/0.0.m4s", f"l1/{TOP}/0.5.m4s"]:
         segment, number = map(int, re.search(r"/(\d+)\.(\d+)\.m4s", key).groups())
         part = next(p for p in made.parts if (p.rendition, p.segment, p.number) == (TOP, segment, number))

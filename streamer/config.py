@@ -31,6 +31,8 @@ PART_LEAST, PART_MOST = Fraction(1, 10), Fraction(2)
 DVR_MOST = 86_400
 RECONNECT_MOST = 1800
 
+_SECRET = frozenset({"database", "live_admission_secret"})
+
 FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a key
 
 
@@ -148,6 +150,17 @@ class Config(BaseSettings):
     live_max_broadcasts: int = Field(
         8, ge=1, description="Broadcasts on air at one time; the publisher of another one is refused."
     )
+    live_admission_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@\s]+(/[^\s]*)?$",
+        description="URL that is asked about every publisher with a known key; without it the key is enough.",
+    )
+    live_admission_secret: SecretStr | None = Field(
+        None, min_length=16, description="What requests to `live_admission_url` are signed with."
+    )
+    live_admission_fails_open: bool = Field(
+        False, description="Admit publishers while `live_admission_url` does not answer; else refuse them."
+    )
     outbound_allow: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)
     ] = Field(
@@ -196,7 +209,7 @@ def load(flags: Mapping[str, Any] | None = None, *, file: Path | None = None) ->
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        if key == "database":  # what was given may hold a password; so may the error's own chain
+        if key in _SECRET:  # what was given may hold a password; so may the error's own chain
             raise ConfigError(f"{key}: {first['msg']}") from None
         raise ConfigError(f"{key}: {first['msg']} (got {first['input']!r})") from error
 

@@ -56,7 +56,12 @@ class AnswerLate(OutboundError):
 
 
 class AnswerLarge(OutboundError):
-    """The answer is larger than allowed."""
+    """The answer is larger than allowed; its status is known all the same."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        """Keep the message and the status."""
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +200,7 @@ async def _read(response: ClientResponse, most: int) -> Answer:
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > most:
-            raise AnswerLarge(f"The answer is larger than {most} bytes.")
+            raise AnswerLarge(f"The answer is larger than {most} bytes.", status=response.status)
     return Answer(status=response.status, headers=response.headers, body=body)
 
 

@@ -72,5 +72,13 @@ class KeyUnknown(Refused):
     """The stream key is missing, unknown or no longer valid."""
 
 
+class NotAdmitted(Refused):
+    """The owner's hook does not admit the publisher; the message is the hook's own."""
+
+
+class Undecided(Refused):
+    """The owner's hook has not decided about the publisher."""
+
+
 class KeyBusy(Refused):
     """Somebody else publishes with this key, and is not to be replaced."""

@@ -13,6 +13,7 @@ from packager.store import Store
 from streamer.config import Config
 from streamer.database import Database
 from streamer.ledger import SqlLedger
+from streamer.live.admission import Admission, Everybody, Hook
 from streamer.live.aliases import Aliases
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.delivery import Delivery
@@ -21,6 +22,7 @@ from streamer.live.encoding import Means
 from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.studio import Studio
+from streamer.outbound import Outbound, allowance
 from streamer.rows import Clock
 
 _DELAY_MS = 2_000
@@ -59,7 +61,22 @@ def station(
         means=Means(spawner=spawner, effort=effort, pixels=pixels, wall=clock),
         recovery=recovery,
         render=recording.manifests,
+        admission=_admission(config, clock),
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
     )
     delivery = Delivery(studio.find, store, alias=Aliases(database).resolve, push=studio.pushed)
     return Station(recovery=recovery, studio=studio, delivery=delivery, doors=Doors(config, studio))
+
+
+def _admission(config: Config, clock: Clock) -> Admission:
+    """Return who decides about publishers."""
+    if config.live_admission_url is None:
+        return Everybody()
+    secret = config.live_admission_secret
+    return Hook(
+        Outbound(allowance(config.outbound_allow)),
+        config.live_admission_url,
+        secret=None if secret is None else secret.get_secret_value(),
+        fails_open=config.live_admission_fails_open,
+        clock=clock,
+    )

@@ -13,7 +13,8 @@ from packager.errors import PackagingError
 from packager.store import Scoped, Store
 from streamer.errors import CatalogAway, NoSuchAsset, NoSuchStream, TooManyBroadcasts, WrongState
 from streamer.ingest.door import Publisher, Take
-from streamer.ingest.errors import KeyBusy, KeyUnknown
+from streamer.ingest.errors import KeyBusy, KeyUnknown, Refused
+from streamer.live.admission import Admission
 from streamer.live.broadcast import Broadcast
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.encoding import Means
@@ -61,8 +62,9 @@ class _Running:
 class Studio:
     """A Door for publishers. Call `stop` when the server ends.
 
-    `render` makes the manifests of recordings, `recovery` ends what nobody encodes any more; `delay` says how
-    many seconds later a wrong key is answered, so that guessing is slow and its time tells nothing.
+    `render` makes the manifests of recordings, `recovery` ends what nobody encodes any more, `admission` has
+    a say beside the key. `delay` says how many seconds later a refusal is answered, so that guessing keys is
+    slow and its time tells nothing.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Studio:
         means: Means,
         recovery: Recovery,
         render: Render,
+        admission: Admission,
         delay: Callable[[], float],
     ) -> None:
         self._register = register
@@ -82,6 +85,7 @@ class Studio:
         self._means = means
         self._recovery = recovery
         self._render = render
+        self._admission = admission
         self._delay = delay
         self._running: dict[str, _Running] = {}  # by stream
         self._shown: dict[str, _Running] = {}  # by asset
@@ -121,11 +125,13 @@ class Studio:
         await asyncio.wait({running.task})
 
     async def admit(self, key: str, publisher: Publisher) -> Take:
-        """Let a publisher in by its key. Raise KeyUnknown, KeyBusy."""
-        stream = await self._register.by_key(key)
-        if stream is None:
+        """Let a publisher in by its key. Raise KeyUnknown, NotAdmitted, Undecided, KeyBusy."""
+        try:
+            stream = await self._known(key)
+            await self._admission.admit(stream, publisher)
+        except Refused:
             await asyncio.sleep(self._delay())
-            raise KeyUnknown("The stream key is not known; make one with `streamer live create`.")
+            raise
         async with self._turns.setdefault(stream.id, asyncio.Lock()):
             running = self._running.get(stream.id)
             if running is not None and running.broadcast.over:
@@ -135,6 +141,12 @@ class Studio:
             running = running or await self._begin(stream)
         _log.info("%s publishes stream %s over %s", publisher.address, stream.id, publisher.protocol)
         return partial(running.broadcast.publish, publisher)
+
+    async def _known(self, key: str) -> Stream:
+        stream = await self._register.by_key(key)
+        if stream is None:
+            raise KeyUnknown("The stream key is not known; make one with `streamer live create`.")
+        return stream
 
     async def _begin(self, stream: Stream) -> _Running:
         try:

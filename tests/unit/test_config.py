@@ -89,10 +89,10 @@ def test_the_data_directory_is_absolute_whatever_was_written() -> None:
 
 def test_the_catalog_is_a_file_or_a_url_that_is_not_shown(tmp_path):
     assert load({"data": tmp_path}).catalog == tmp_path / "catalog.sqlite"
-    url = "postgresql://me:secret@db.example.org/streamer?sslmode=verify-full"
+    url = "postgresql://me:hidden@db.example.org/streamer?sslmode=verify-full"
     config = load({"database": url, "port": 81})
     assert config.catalog == url
-    assert "secret" not in f"{config!r} {config.database}"
+    assert "hidden" not in f"{config!r} {config.database}"
     assert config.node_name.endswith("-81")
     assert load({"node": "a-1"}).node_name == "a-1"
 
@@ -134,4 +134,21 @@ def test_hosts_and_networks_that_may_be_asked_come_as_a_list_or_by_commas(tmp_pa
     assert load().outbound_allow == ("hooks.local", "10.1.0.0/16")
     monkeypatch.setenv("STREAMER_OUTBOUND_ALLOW", "http://hooks.local")
     with pytest.raises(ConfigError, match=r"outbound_allow: .*neither a host nor a network"):
+        load()
+
+
+def test_a_secret_of_the_admission_hook_is_not_shown(monkeypatch):
+    monkeypatch.setenv("STREAMER_LIVE_ADMISSION_SECRET", "sixteen letters!")
+    assert "sixteen" not in f"{load()!r}"
+    monkeypatch.setenv("STREAMER_LIVE_ADMISSION_SECRET", "too short")
+    with pytest.raises(ConfigError, match="live_admission_secret") as caught:
+        load()
+    assert "too short" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("url", ["ftp://hook", "http://user:word@hook/", "http://", "hook"])
+def test_the_admission_hook_has_a_web_address(monkeypatch, url):
+    monkeypatch.setenv("STREAMER_LIVE_ADMISSION_URL", url)
+    with pytest.raises(ConfigError, match="live_admission_url"):
         load()

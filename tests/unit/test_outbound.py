@@ -232,8 +232,9 @@ async def test_no_proxy_of_the_environment_is_used(canary, monkeypatch):
 
 async def test_a_large_answer_and_a_late_one_are_given_up(canary):
     outbound, base = Outbound(HOME), f"http://127.0.0.1:{canary.port}"
-    with pytest.raises(AnswerLarge):
+    with pytest.raises(AnswerLarge) as large:
         await get(outbound, f"{base}/large")
+    assert large.value.status == 200
     with pytest.raises(AnswerLate):
         await get(outbound, f"{base}/hang", seconds=0.2)
 

@@ -29,6 +29,11 @@ def library_html() -> str:
     return _page(title="streamer", head=[entry("library").tags()], body="<library-page></library-page>")
 
 
+def live_html() -> str:
+    """Return the go-live page. Raise BundleMissing."""
+    return _page(title="Go live · streamer", head=[entry("live").tags()], body="<live-page></live-page>")
+
+
 def operator_html() -> str:
     """Return the operator page. Raise BundleMissing."""
     return _page(

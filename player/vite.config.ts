@@ -39,7 +39,12 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 700,
     rollupOptions: {
-      input: { library: "src/pages/library.ts", watch: "src/pages/watch.ts", operator: "src/pages/operator.ts" },
+      input: {
+        library: "src/pages/library.ts",
+        watch: "src/pages/watch.ts",
+        live: "src/pages/live.ts",
+        operator: "src/pages/operator.ts",
+      },
       output: {
         // The engine's library alone, so that a change of ours leaves it in every browser's cache.
         manualChunks: (id) => (id.includes("/node_modules/hls.js/") ? "hls" : undefined),

@@ -47,7 +47,8 @@ RULES: Mapping[str, Rule] = {
     "pages": PUBLIC,
     "library": PUBLIC,
     "watch": PUBLIC,
-    "operator": PUBLIC,  # the shell; what it shows is not
+    "live": PUBLIC,  # the shell; what it shows is not
+    "operator": PUBLIC,  # as with this one
     "bundle": PUBLIC,
     "favicon": PUBLIC,
     "media": PUBLIC,

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 import player
 from cdn.policy import POLICIES, Kind
-from player.pages import CONTENT_SECURITY_POLICY, library_html, operator_html, watch_html
+from player.pages import CONTENT_SECURITY_POLICY, library_html, live_html, operator_html, watch_html
 from streamer.catalog import Catalog
 from streamer.errors import NoSuchAsset, NoSuchStream
 from streamer.live.register import Register
@@ -33,7 +33,7 @@ class _File:
 
 
 class Pages:
-    """Handlers of `/`, `/watch/{id}`, `/operator` and `/player/…`."""
+    """Handlers of `/`, `/watch/{id}`, `/live`, `/operator` and `/player/…`."""
 
     def __init__(self, catalog: Catalog, register: Register) -> None:
         self._catalog = catalog
@@ -45,6 +45,7 @@ class Pages:
         return [
             web.get("/", self.library, name="library"),
             web.get("/watch/{asset:[a-z0-9]{12}}", self.watch, name="watch"),
+            web.get("/live", self.live, name="live"),
             web.get("/operator", self.operator, name="operator"),
             web.get("/player/{tail:[A-Za-z0-9_./-]+}", self.bundle, name="bundle"),
         ]
@@ -93,6 +94,10 @@ class Pages:
                 hls=playback.get("hls"),
             ),
         )
+
+    async def live(self, request: web.Request) -> web.Response:
+        """Answer with the go-live page's shell; who may make streams, the API decides."""
+        return _page(request, live_html())
 
     async def operator(self, request: web.Request) -> web.Response:
         """Answer with the operator page's shell; who may see what is in it, the API decides."""

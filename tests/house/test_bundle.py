@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import player
-from player.pages import library_html, operator_html, watch_html
+from player.pages import library_html, live_html, operator_html, watch_html
 
 ROOT = Path(__file__).parents[2]
-BUDGET_KB = {"watch": 35, "library": 60, "operator": 20}
+BUDGET_KB = {"watch": 35, "library": 60, "live": 20, "operator": 20}
+PUSH_KB = 5
 TOTAL_KB = 225
 ENGINE = "src/engine/hls.ts"
 
@@ -39,6 +40,10 @@ def test_page_within_budget(dist: Path, page: str) -> None:
 def test_watch_page_with_engine_within_budget(dist: Path) -> None:
     entry = player.entry("watch")
     assert kilobytes(dist, entry.script, *entry.imports, *entry.lazy[ENGINE]) <= TOTAL_KB
+
+
+def test_push_engine_within_budget(dist: Path) -> None:
+    assert kilobytes(dist, *player.entry("watch").lazy["src/engine/push.ts"]) <= PUSH_KB
 
 
 def test_engine_is_a_chunk_of_its_own(dist: Path) -> None:
@@ -76,7 +81,7 @@ def test_pages_escape_what_users_wrote_and_run_no_inline_script(dist: Path) -> N
     assert "<script>" not in text
     assert "&quot;&gt;&lt;script&gt;" in text
     assert 'href="/v/abc/main.m3u8"' in text
-    for page in (text, library_html(), operator_html()):
+    for page in (text, library_html(), live_html(), operator_html()):
         assert page.count("<script") == page.count('<script type="module" src="/player/assets/') == 1
 
 

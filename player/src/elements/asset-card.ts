@@ -70,7 +70,8 @@ export class AssetCard extends LitElement {
     const { state: now } = this.asset;
     if (now === "complete") return nothing;
     if (this.asset.live && onAir(this.asset)) {
-      return html`<span class="badge state" style="--tone:var(--bad)">${aired(this.asset.live)}</span>`;
+      const waits = this.asset.live.state === "connecting";
+      return html`<span class="badge state busy ${waits ? "" : "onair"}" style="--tone:${waits ? "var(--warn)" : "#fff"}">${aired(this.asset.live)}</span>`;
     }
     const upload = ["var(--warn)", `Upload at ${Math.floor(uploaded(this.asset) * 100)} %`, ""];
     const told = {
@@ -120,9 +121,10 @@ export class AssetCard extends LitElement {
   }
 
   private meta(): TemplateResult {
-    const { state: now, size: all, received, warnings } = this.asset;
+    const { live, state: now, size: all, received, warnings } = this.asset;
     const tallest = heights(this.asset)[0];
     return html`<div class="meta">
+      ${live && !onAir(this.asset) ? html`<span><a href="/?stream=${live.stream}" title="All recordings of this stream">Recording</a></span>` : nothing}
       ${now === "uploading" ? html`<span>${size(received)} of ${size(all ?? 0)} · drop the file again to go on</span>` : onAir(this.asset) ? nothing : html`<span>${size(all ?? received)}</span>`}
       ${tallest ? html`<span>${tallest}p</span>` : nothing}
       ${warnings.length ? html`<span class="warn" title=${warnings.join("\n")}>${warnings.length} ${warnings.length > 1 ? "warnings" : "warning"}</span>` : nothing}

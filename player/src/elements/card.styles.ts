@@ -71,6 +71,10 @@ export const cardStyles = css`
     border-radius: 50%;
     background: var(--tone);
   }
+  .badge.onair {
+    background: rgb(229 57 63 / 92%);
+    color: #fff;
+  }
   .badge.busy::before {
     animation: pulse 1.4s ease-in-out infinite;
   }
@@ -125,6 +129,13 @@ export const cardStyles = css`
     font-size: 13px;
     color: var(--dim, #9aa4b5);
     font-variant-numeric: tabular-nums;
+  }
+  .meta a {
+    text-decoration: none;
+  }
+  .meta a:hover {
+    color: var(--text, #eceff4);
+    text-decoration: underline;
   }
   .meta span + span::before {
     content: "·";

@@ -37,5 +37,5 @@ export const pulse = line("M3 12h4l3-7 4 14 3-7h4");
 export const bolt = line("M13 3L5.5 13.5H11L10 21l8-11h-5.5z");
 export const broadcast = line("M12 13a1 1 0 1 0 0-2 1 1 0 0 0 0 2zM8.5 15.5a5 5 0 0 1 0-7M15.5 8.5a5 5 0 0 1 0 7M5.6 18.4a9 9 0 0 1 0-12.8M18.4 5.6a9 9 0 0 1 0 12.8");
 export const copy = line("M9 9h11v11H9zM5 15H4V4h11v1");
-export const key = line("M15 9a4 4 0 1 0-4.5 4L8 15.5V18H5.5v2.5H3V18l6.5-6.5M16 8v.1");
+export const key = line("M8 15a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM12 11h9M17.5 11v3.5M21 11v2.5");
 export const stop = line("M7 7h10v10H7z");

@@ -200,6 +200,14 @@ export const libraryStyles = css`
     color: var(--dim);
     padding: 12vh 0;
   }
+  .of {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 10px;
+    margin: 0 0 20px;
+    font-weight: 600;
+  }
   .more {
     display: flex;
     margin: 36px auto 0;

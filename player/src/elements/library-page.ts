@@ -6,12 +6,12 @@ import { Api } from "../api/client";
 import { ControlClient } from "../channel/client";
 import { SocketTransport } from "../channel/transport";
 import { Follow } from "../store/follow";
-import { Library, type LibraryRequest, type LibraryState } from "../store/library";
+import { Library, type LibraryRequest, type LibraryState, listed } from "../store/library";
 import { wallTimer } from "../channel/client";
 import { shared } from "../styles/shared";
 import { startUpload } from "../upload/tus";
 import "./asset-card";
-import { cross, play, pulse, search, upload } from "./icons";
+import { broadcast, cross, play, pulse, search, upload } from "./icons";
 import { libraryStyles } from "./library-page.styles";
 import type { RequestEvent } from "./request";
 import "./token-form";
@@ -21,7 +21,12 @@ import "./upload-card";
 export class LibraryPage extends LitElement {
   @state() private over = false;
   private readonly control = new ControlClient(new SocketTransport(), wallTimer, (link) => this.library.store.set({ link }));
-  private readonly library: Library = new Library(new Api(), this.control, startUpload);
+  private readonly library: Library = new Library(
+    new Api(),
+    this.control,
+    startUpload,
+    new URLSearchParams(location.search).get("stream") ?? "",
+  );
   private readonly follow = new Follow(this, this.library.store);
   private depth = 0;
 
@@ -98,15 +103,16 @@ export class LibraryPage extends LitElement {
 
   private cards(now: Readonly<LibraryState>): TemplateResult {
     const gone = new Set(now.leaving.map(({ id }) => id));
-    const sending = new Set(now.uploads.map(({ asset }) => asset));
     const wanted = now.filter.trim().toLowerCase();
     const fits = (title: string): boolean => title.toLowerCase().includes(wanted);
-    const uploads = now.uploads.filter(({ name, asset }) => fits(name) && !(asset && gone.has(asset)));
-    const assets = now.assets.filter(({ id, title }) => fits(title) && !gone.has(id) && !sending.has(id));
+    const uploads = now.stream ? [] : now.uploads.filter(({ name, asset }) => fits(name) && !(asset && gone.has(asset)));
+    const assets = listed(now);
     if (!uploads.length && !assets.length) {
+      if (now.stream && !wanted) return html`<p class="none">Nothing of this stream is here.</p>`;
       return wanted ? html`<p class="none">Nothing is called “${now.filter}”.</p>` : this.invitation();
     }
-    return html`<div class="grid">
+    return html`${now.stream ? this.ofStream(now.stream) : nothing}
+      <div class="grid">
         ${repeat(
           uploads,
           ({ key }) => key,
@@ -132,6 +138,14 @@ export class LibraryPage extends LitElement {
       <p>Anywhere on this page. You can watch it while it is still uploading.</p>
       <button class="button main" @click=${this.browse}>Choose files</button>
     </section>`;
+  }
+
+  private ofStream(stream: string): TemplateResult {
+    return html`<p class="of">
+      Broadcasts of one stream
+      <a class="button" href="/watch/${stream}">${broadcast} Its page</a>
+      <a class="button" href="/">${cross} Show everything</a>
+    </p>`;
   }
 
   private toasts(now: Readonly<LibraryState>): TemplateResult {
@@ -169,6 +183,7 @@ export class LibraryPage extends LitElement {
           /><kbd aria-hidden="true">/</kbd>
         </label>
         ${lost ? html`<span class="link" role="status">Reconnecting…</span>` : nothing}
+        ${now.operator ? html`<a class="icon" href="/live" aria-label="Go live" title="Go live">${broadcast}</a>` : nothing}
         ${now.operator ? html`<a class="icon" href="/operator" aria-label="Operations" title="Operations">${pulse}</a>` : nothing}
         <button class="button main" ?hidden=${now.signedOut} @click=${this.browse}>${upload} Upload</button>
         <input type="file" multiple hidden accept="video/*,audio/*,.mkv,.ts,.m2ts,.mxf" aria-label="Files to upload" @change=${this.picked} />

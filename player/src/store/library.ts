@@ -23,6 +23,8 @@ export interface LibraryState {
   assets: readonly Asset[];
   next: string | null;
   filter: string;
+  /** The stream whose broadcasts alone are shown, "" for everything. */
+  stream: string;
   uploads: readonly LocalUpload[];
   coverage: Readonly<Record<string, Coverage>>;
   /** Deleted for the eye; for good when its time to undo is over. */
@@ -61,10 +63,22 @@ const EMPTY: LibraryState = {
   assets: [],
   next: null,
   filter: "",
+  stream: "",
   uploads: [],
   coverage: {},
   leaving: [],
 };
+
+/** Return the assets that the page shows: of one stream or all, with the wanted words in their titles. */
+export function listed({ assets, filter, leaving, stream, uploads }: Readonly<LibraryState>): Asset[] {
+  const gone = new Set(leaving.map(({ id }) => id));
+  const sending = new Set(uploads.map(({ asset }) => asset));
+  const wanted = filter.trim().toLowerCase();
+  return assets.filter(
+    ({ id, live, title }) =>
+      title.toLowerCase().includes(wanted) && !gone.has(id) && !sending.has(id) && (!stream || live?.stream === stream),
+  );
+}
 
 export function moving(asset: Asset): boolean {
   return asset.state === "probing" || asset.state === "playable" || asset.state === "uploading";
@@ -80,8 +94,9 @@ export class Library {
     private readonly api: Api,
     private readonly control: ControlClient,
     send: typeof startUpload,
+    stream = "",
   ) {
-    this.store = new Store<LibraryState, LibraryRequest>(EMPTY, this.effects(), (error) => this.failed(error));
+    this.store = new Store<LibraryState, LibraryRequest>({ ...EMPTY, stream }, this.effects(), (error) => this.failed(error));
     this.uploads = new Uploads(this.store, send);
   }
 

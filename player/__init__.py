@@ -83,5 +83,5 @@ def _closure(manifest: dict[str, Any], root: str) -> list[str]:
 
 @cache
 def entry(page: str) -> Entry:
-    """Return the entry of a page, "library", "watch", "live" or "operator", as it was built. Raise BundleMissing."""
+    """Return the entry of a page ("library", "watch", "live", "operator") as built. Raise BundleMissing."""
     return read_entry(json.loads((bundle() / "manifest.json").read_text()), page)

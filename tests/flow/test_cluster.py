@@ -118,7 +118,11 @@ async def test_a_killed_worker_takes_its_encoders_along_and_another_makes_its_ru
     assert tuple(rows[0].values())[:3] == ("done", 2, 1)
     why = "its worker was lost 4 times while it was made"
     assert tuple(rows[1].values()) == ("failed", 1, 3, why)
-    assert await rig.rows("SELECT * FROM procrastinate.procrastinate_jobs WHERE status = 'doing'") == []
+    async with asyncio.timeout(
+        20
+    ):  # the job of the one that is given up goes with the next look at what is stalled
+        while await rig.rows("SELECT 1 FROM procrastinate.procrastinate_jobs WHERE status = 'doing'"):
+            await asyncio.sleep(0.05)
 
 
 async def test_cancelling_ends_the_encoder_wherever_it_runs(rig):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -108,6 +110,18 @@ async def media(clips: Library, seconds: int, *, part: Fraction = Fraction(1, 3)
         await encoder.encode(life, published(), spawner=spawner, hearing=heard)
     parts_in_time = sorted(heard.parts, key=lambda one: Fraction(one.end, life.scale(one.rendition)))
     return Media(life=life, inits=heard.inits, parts=tuple(parts_in_time))
+
+
+async def paced(site: LiveSite) -> None:
+    """Release every part of the life when it would have been encoded, then end the broadcast."""
+    life = site.onair.lives[-1].life
+    loop = asyncio.get_running_loop()
+    behind = loop.time() - time.time()
+    for part in list(site.waiting):
+        due = Fraction(life.started, 1000) + Fraction(part.end, life.scale(part.rendition))
+        await asyncio.sleep(float(due) + behind - loop.time())
+        await site.take(part)
+    site.onair.end()
 
 
 class NoShelf:

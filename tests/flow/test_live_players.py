@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from tests.flow.live_site import LOW, SOUND, TOP, LiveSite, Media, live_site, media
+from tests.flow.live_site import LOW, SOUND, TOP, LiveSite, Media, live_site, media, paced
 from tests.media import clients
 
 SECONDS = 12
@@ -114,14 +113,3 @@ async def test_ffmpeg_counts_segments_by_the_clock_over_dash(clips, pictures):
     assert played.status == 0, played.log
     assert len(played.hashes) == 125
     assert "".join(played.hashes) in "".join(pictures)
-
-
-async def paced(site: LiveSite) -> None:
-    """Release every part when it would have been encoded."""
-    life = site.onair.lives[-1].life
-    loop = asyncio.get_running_loop()
-    behind = loop.time() - time.time()
-    for part in list(site.waiting):
-        due = Fraction(life.started, 1000) + Fraction(part.end, life.scale(part.rendition))
-        await asyncio.sleep(float(due) + behind - loop.time())
-        await site.take(part)

@@ -114,6 +114,27 @@ def remux(program: Path, container: str, *, copy: bool) -> tuple[str, ...]:
     return compiled(program, [ffmpeg.output(source["v:0"], source["a:0?"], "pipe:3", **picture, **_flv())])
 
 
+def test_card(program: Path, *, font: Path | None, seconds: int | None) -> tuple[str, ...]:
+    """Make FLV of a moving picture and a tone, at the pace of the clock; a `font` writes the time of day."""
+    ends = {} if seconds is None else {"t": seconds}
+    picture = ffmpeg.input("testsrc2=s=640x360:r=25", f="lavfi", re=None, **ends)
+    tone = ffmpeg.input("sine=frequency=440:beep_factor=4:sample_rate=48000", f="lavfi", re=None, **ends)
+    if font is not None:
+        picture = picture.filter(
+            "drawtext",
+            fontfile=str(font),
+            text="%{localtime:%H\\:%M\\:%S}",
+            fontsize=56,
+            fontcolor="white",
+            box=1,
+            boxcolor="black",
+            boxborderw=12,
+            x="(w-text_w)/2",
+            y="h-text_h-32",
+        )
+    return compiled(program, [ffmpeg.output(picture, tone, "pipe:3", **_FAST, **_EVENLY_KEYED, **_flv())])
+
+
 _FAST = {
     "c:v": "libx264",
     "preset": "ultrafast",
@@ -131,8 +152,7 @@ def _flv() -> dict[str, Any]:
         "ar": 48_000,
         "ac": 2,
         "af": f"aresample=async=1:min_hard_comp={float(_HOLE)}",
-        "max_interleave_delta": _WAITING_MICROSECONDS,
-        # The encoder of the sound begins before 0, and what is not interleaved well cannot be moved later.
+        # The encoder of the sound begins before 0, and FLV has no such times.
         "output_ts_offset": 1,
         "avoid_negative_ts": "disabled",
         "flvflags": "no_duration_filesize+no_metadata+no_sequence_end",
@@ -140,10 +160,6 @@ def _flv() -> dict[str, Any]:
         "map_metadata": -1,
         "f": "flv",
     }
-
-
-_WAITING_MICROSECONDS = 500_000
-"""How long pictures wait for sound that does not come, and sound for pictures."""
 
 
 def _scaled(stream: Any, rung: VideoRung) -> Any:

@@ -332,6 +332,7 @@ def _application(
     app.on_startup.append(access.check_routes)
     app.on_shutdown.append(lambda _: control.close())
     app.on_shutdown.append(lambda _: media.live.delivery.close())
+    app.on_shutdown.append(lambda _: media.live.browser.close())
     return app
 
 
@@ -354,6 +355,7 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
         OpenApi(__version__),
         Pages(truth.catalog, truth.register),
         _streams(config, truth, media),
+        media.live.browser,
     )
 
 

@@ -27,14 +27,19 @@ _PING = b"\x89\x00"  # RFC 6455 section 5.5.2, without a payload
 
 
 class Close(IntEnum):
-    """Why the server closes: 40xx means come back, 44xx go away."""
+    """Why the server closes: 40xx means come back, 44xx go away. Some are for publishers only."""
 
     FELL_BEHIND = 4000
     SERVER_STOPS = 4001
     SILENT = 4002
+    BUSY = 4003
+    FAILED = 4004
     BAD_MESSAGE = 4400
     FORBIDDEN = 4403
     NOT_FOUND = 4404
+    TAKEN_OVER = 4409
+    ENDED = 4410
+    BAD_MEDIA = 4415
 
 
 class Listener:

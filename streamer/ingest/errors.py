@@ -40,6 +40,14 @@ class BadMedia(IngestError):
     """What is sent cannot be read as the container that it should be, or has nothing to show."""
 
 
+class TooMuch(IngestError):
+    """The publisher sends faster than anything live would."""
+
+
+class BadHello(IngestError):
+    """A client does not begin with the message that it should."""
+
+
 class CodecRefused(IngestError):
     """The publisher sends something other than H.264 and AAC."""
 
@@ -82,3 +90,7 @@ class Undecided(Refused):
 
 class KeyBusy(Refused):
     """Somebody else publishes with this key, and is not to be replaced."""
+
+
+class Crowded(Refused):
+    """There are as many publishers as may be, altogether or from one address."""

@@ -12,6 +12,7 @@ from packager.process import Spawner
 from packager.store import Store
 from streamer.config import Config
 from streamer.database import Database
+from streamer.ingest.browser import BrowserReceiver
 from streamer.ledger import SqlLedger
 from streamer.live.admission import Admission, Everybody, Hook
 from streamer.live.aliases import Aliases
@@ -37,6 +38,7 @@ class Station:
     studio: Studio
     delivery: Delivery
     doors: Doors
+    browser: BrowserReceiver
 
 
 def station(
@@ -65,7 +67,13 @@ def station(
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
     )
     delivery = Delivery(studio.find, store, alias=Aliases(database).resolve, push=studio.pushed)
-    return Station(recovery=recovery, studio=studio, delivery=delivery, doors=Doors(config, studio))
+    return Station(
+        recovery=recovery,
+        studio=studio,
+        delivery=delivery,
+        doors=Doors(config, studio),
+        browser=BrowserReceiver(studio, spawner),
+    )
 
 
 def _admission(config: Config, clock: Clock) -> Admission:

@@ -108,6 +108,12 @@ def frame_hashes(init: bytes, segments: list[bytes]) -> list[tuple[Fraction, str
     ]
 
 
+def frame_hashes_of_file(path: Path) -> list[str]:
+    """Return the hash of every decoded picture of a file, in order."""
+    with av.open(str(path)) as container:
+        return [hashlib.sha256(luma(frame).tobytes()).hexdigest() for frame in container.decode(video=0)]
+
+
 def faults(
     got: list[tuple[Fraction, int | None]], expected: list[tuple[Fraction, int]], *, times: bool = True
 ) -> list[str]:

@@ -55,7 +55,7 @@ _SETTINGS: Final[Json] = {
     },
     "takeover": {
         "enum": [str(one) for one in Takeover],
-        "description": "Who is on air when a second publisher comes with the key.",
+        "description": "Who is on air when a second one comes with the key: the newest, or by `priority`.",
     },
 }
 _WISH: Final[Json] = {

@@ -7,7 +7,7 @@ from typing import Literal
 
 from streamer.ingest import amf, chunks, enhanced
 from streamer.ingest.chunks import Message
-from streamer.ingest.errors import BadAmf, KeyUnknown, NoSuchApp
+from streamer.ingest.errors import BadAmf, BadPriority, KeyUnknown, NoSuchApp
 
 STREAM = 1
 """The id of the one message stream that a connection may create."""
@@ -16,6 +16,7 @@ _ON_CONNECTION, _ON_STREAM = 3, 5
 _CONTROL = 2
 _STREAM_BEGIN, _PING_REQUEST, _PING_RESPONSE = 0, 6, 7
 _DYNAMIC_LIMIT = 2
+_PRIORITIES = frozenset("0123456789")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,23 @@ def key_of(rest: str, name: str) -> str:
     if len(parts) != 1 or "/" in parts[0]:
         raise KeyUnknown("The address must end in one stream key.")
     return parts[0]
+
+
+def priority_of(connected: str, name: str) -> int:
+    """Return the `priority` in a query of the stream's name, else of `connect`'s app; 0 where none has it.
+
+    Raise BadPriority.
+    """
+    for text in (name, connected):
+        # Whatever else encoders add to a query is theirs.
+        for field in text.partition("?")[2].split("&"):
+            key, _, value = field.partition("=")
+            if key != "priority":
+                continue
+            if value not in _PRIORITIES:
+                raise BadPriority("The priority is one digit, 0 to 9.")
+            return int(value)
+    return 0
 
 
 def _bare(text: str) -> str:

@@ -70,6 +70,7 @@ class Connection:
     ) -> None:
         """Take the open streams, who decides about the key, and the application's name in addresses."""
         self.address = address
+        self.priority = 0
         self.session = secrets.token_hex(8)
         self.protocol = "rtmp" if writer.get_extra_info("sslcontext") is None else "rtmps"
         self._reader = reader
@@ -190,28 +191,30 @@ class Connection:
     async def _begin(self, messages: AsyncGenerator[Message, None]) -> str:
         """Answer commands, whose order and number differ, until one asks to publish; return its key."""
         place: str | None = None
+        app = ""
         async for message in messages:
             command = commands.read(message)
             if command is None:
                 continue
             if command.name == "connect":
-                place = self._connect(command)
+                app = _app(command)
+                place = self._connect(command, app)
             elif command.name in _PLAYING:
                 raise NotForPlaying("Nothing is played over RTMP here; watch over HTTP.")
             elif command.name == "publish":
                 if place is None:
                     raise NoSuchApp("The client publishes before it connects.")
+                self.priority = commands.priority_of(app, command.text(1))
                 return commands.key_of(place, command.text(1))
             else:
                 self._answer(command)
         raise Gone("The client left before it published.")
 
-    def _connect(self, command: Command) -> str:
-        app = command.object.get("app")
+    def _connect(self, command: Command, app: str) -> str:
         self._writer.write(commands.greeting(window=_WINDOW))
         self._greeted = True
         try:
-            place = commands.in_app(app if isinstance(app, str) else "", self._app)
+            place = commands.in_app(app, self._app)
         except NoSuchApp as error:
             self._writer.write(commands.no_such_app(command, error.message))
             raise
@@ -264,6 +267,11 @@ class Connection:
             raise Silent(f"Nothing was received for {seconds:g} seconds.") from error
         self._received += len(data)
         return data
+
+
+def _app(command: Command) -> str:
+    app = command.object.get("app")
+    return app if isinstance(app, str) else ""
 
 
 async def _cancelled(*tasks: asyncio.Task[None] | None) -> None:

@@ -40,6 +40,10 @@ class Publisher(Protocol):
     def session(self) -> str:
         """A random id of this connection, for logs and hooks."""
 
+    @property
+    def priority(self) -> int:
+        """What it says of itself among those with the same key, from 0 to 9."""
+
     def close(self, ending: Ending) -> None:
         """End the connection and tell the publisher why; a second time does nothing.
 

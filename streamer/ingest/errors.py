@@ -80,6 +80,10 @@ class KeyUnknown(Refused):
     """The stream key is missing, unknown or no longer valid."""
 
 
+class BadPriority(Refused):
+    """The publisher names a priority that is none."""
+
+
 class NotAdmitted(Refused):
     """The owner's hook does not admit the publisher; the message is the hook's own."""
 

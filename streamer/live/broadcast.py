@@ -12,12 +12,13 @@ from packager.errors import PackagingError
 from packager.life import Aired, Life, frames_of, new_generation
 from packager.live_ladder import Offer
 from streamer.ingest.door import Ending, Publisher
+from streamer.ingest.errors import KeyBusy
 from streamer.ingest.flv import Kind, Tag
 from streamer.live.encoding import Air, Encoding, Means, Overloaded
 from streamer.live.opening import Opening
 from streamer.live.push import Push
 from streamer.live.recorder import Recorder
-from streamer.live.streams import Settings
+from streamer.live.streams import Settings, Takeover
 from streamer.rows import StreamState
 
 _TRIES = 5
@@ -63,8 +64,19 @@ class Broadcast:
         # Segments are longer than a second, so a number is never used twice, not even after a crash.
         self._next = means.wall() // 1000
 
+    def give_way(self, publisher: Publisher) -> None:
+        """Let a publisher have the place of the one that sends. Raise KeyBusy where that goes before it."""
+        sending = self._publisher
+        prior = self._settings.takeover is Takeover.PRIORITY
+        if prior and sending is not None and publisher.priority < sending.priority:
+            raise KeyBusy("An encoder with a higher priority is on air.")
+
     async def publish(self, publisher: Publisher, tags: AsyncIterator[Tag]) -> None:
-        """Put a publisher on the air in place of the one before; return when it has left. Raise Unopened."""
+        """Put a publisher on the air in place of the one before; return when it has left.
+
+        Raise Unopened, and KeyBusy where the one before does not give way.
+        """
+        self.give_way(publisher)
         former, self._publisher = self._publisher, publisher
         if former is not None:
             former.close(Ending.TAKEN_OVER)

@@ -16,7 +16,10 @@ from streamer.rows import StreamState, rfc3339, seconds
 
 
 class Takeover(StrEnum):
-    """Who is on air when a second publisher comes with the key: the newest, or the one with priority."""
+    """Who is on air when a second publisher comes with the key.
+
+    The newest one, or the one with the highest priority that it names, and the newest among equals.
+    """
 
     NEWEST = "newest"
     PRIORITY = "priority"

@@ -139,6 +139,7 @@ class Studio:
                     await asyncio.wait({running.task})
                 running = None
             running = running or await self._begin(stream)
+            running.broadcast.give_way(publisher)
         _log.info("%s publishes stream %s over %s", publisher.address, stream.id, publisher.protocol)
         return partial(running.broadcast.publish, publisher)
 

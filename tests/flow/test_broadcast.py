@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -23,12 +24,13 @@ from packager.process import Spawner
 from packager.store import MemoryStore
 from streamer.ingest import flv
 from streamer.ingest.door import Ending
+from streamer.ingest.errors import KeyBusy
 from streamer.ingest.flv import Tag
 from streamer.live.broadcast import Broadcast
 from streamer.live.encoding import Means
 from streamer.live.push import Push
 from streamer.live.recorder import Recorder
-from streamer.live.streams import Settings
+from streamer.live.streams import Settings, Takeover
 from streamer.rows import StreamState, wall_clock
 from tests.flow.whole_site import processes
 from tests.media import reader
@@ -117,8 +119,9 @@ class Publisher:
 
     protocol, address = "rtmp", "127.0.0.1"
 
-    def __init__(self, tags: list[Tag], session: str) -> None:
+    def __init__(self, tags: list[Tag], session: str, *, priority: int = 0) -> None:
         self.session = session
+        self.priority = priority
         self.ending: Ending | None = None
         self._tags = tags
         self._stop = asyncio.Event()
@@ -150,8 +153,8 @@ class Show:
         self.broadcast, self.air, self.store = broadcast, air, store
         self.publishing: set[asyncio.Task] = set()
 
-    def publish(self, file: Path, session: str = "a") -> Publisher:
-        publisher = Publisher(flv.read(file.read_bytes()), session)
+    def publish(self, file: Path, session: str = "a", *, priority: int = 0) -> Publisher:
+        publisher = Publisher(flv.read(file.read_bytes()), session, priority=priority)
         task = asyncio.create_task(self.broadcast.publish(publisher, publisher.tags()))
         self.publishing.add(task)
         return publisher
@@ -184,12 +187,25 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def show(program) -> AsyncIterator[Show]:
+    async with showing(program, Settings(reconnect_seconds=6)) as made:
+        yield made
+
+
+@pytest.fixture
+async def by_priority(program) -> AsyncIterator[Show]:
+    async with showing(program, Settings(reconnect_seconds=6, takeover=Takeover.PRIORITY)) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def showing(program: Path, settings: Settings) -> AsyncIterator[Show]:
+    """Run a broadcast until the block ends."""
     async with Spawner(program) as spawner:
         air, store = Air(), MemoryStore()
         recorder = Recorder("a", store=store, broadcasts=Rows(), kept=air)
         broadcast = Broadcast(
             "a",
-            settings=Settings(reconnect_seconds=6),
+            settings=settings,
             means=Means(spawner=spawner, effort=Effort(preset="ultrafast"), pixels=10**9, wall=wall_clock),
             air=air,
             push=Push(),
@@ -294,3 +310,14 @@ async def test_who_stays_away_too_long_has_ended_it(show, clips):
     await show.air.until(lambda: show.air.overs)
     assert show.broadcast.over
     assert len(show.broadcast.aired) == 1
+
+
+async def test_a_lower_priority_has_no_place_even_where_two_come_in_at_once(clips, by_priority):
+    show = by_priority
+    high, low = show.publish(clips.make(CLIP), "a", priority=2), show.publish(clips.make(CLIP), "b")
+    await show.on_air(2)
+    (refused,) = [task for task in show.publishing if task.done()]
+    assert isinstance(refused.exception(), KeyBusy)
+    assert (high.ending, low.ending) == (None, None)
+    show.publish(clips.make(CLIP), "c", priority=3)
+    await show.air.until(lambda: high.ending is Ending.TAKEN_OVER)

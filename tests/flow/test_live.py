@@ -172,3 +172,24 @@ async def test_frames_are_pushed_as_they_are_encoded(site, film):
                     body += await response.content.readany()
         assert body[4:8] == b"ftyp"
         assert (await site.ask("GET", f"/v/{asset}/nothing.push.mp4"))[0] == 404
+
+
+async def test_by_priority_a_backup_waits_until_the_main_encoder_is_gone(site, film):
+    made = await stream(site, takeover="priority")
+    address, key = made["ingest"]["rtmp"], made["key"]
+    async with publishing(address, f"{key}?priority=5", film) as main:
+        await until(site, made["id"], "live")
+        async with publishing(address, f"{key}?priority=4", film) as backup:
+            async with asyncio.timeout(20):
+                _, said = await backup.communicate()
+            assert b"higher priority is on air" in said
+            assert main.returncode is None
+        assert (await site.json("GET", f"{LIVE}/{made['id']}"))["state"] == "live"
+        async with publishing(address, f"{key}?priority=5", film) as equal:
+            async with asyncio.timeout(20):
+                _, said = await main.communicate()
+            assert b"has taken over" in said
+            assert equal.returncode is None
+    await until(site, made["id"], "reconnecting")
+    async with publishing(address, key, film):
+        await until(site, made["id"], "live")

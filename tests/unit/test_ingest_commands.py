@@ -11,6 +11,7 @@ from streamer.ingest.door import Ending
 from streamer.ingest.errors import (
     BadAmf,
     BadChunks,
+    BadPriority,
     CodecRefused,
     KeyBusy,
     KeyUnknown,
@@ -39,6 +40,29 @@ def key(app, name):
 )
 def test_the_key_is_found_where_encoders_put_it(app, name):
     assert key(app, name) == "KEY"
+
+
+@pytest.mark.parametrize(
+    ("app", "name", "priority"),
+    [
+        ("live", "KEY", 0),
+        ("live", "KEY?priority=5", 5),
+        ("live", "KEY/?user=me&priority=9&x", 9),
+        ("live?priority=3", "KEY", 3),
+        ("live?priority=3", "KEY?priority=4", 4),
+        ("live/KEY?priority=7", "", 7),
+        ("live", "KEY?xpriority=5&user=priority=5", 0),
+    ],
+)
+def test_a_priority_is_found_beside_the_key(app, name, priority):
+    assert commands.priority_of(app, name) == priority
+    assert key(app, name) == "KEY"
+
+
+@pytest.mark.parametrize("value", ["", "10", "-1", "x", "1.0", "²", "٣"])
+def test_a_priority_is_one_digit(value):
+    with pytest.raises(BadPriority):
+        commands.priority_of("live", f"KEY?priority={value}")
 
 
 @pytest.mark.parametrize(("app", "name"), [("live", ""), ("live", "a/b"), ("live/a", "b"), ("live", "?a")])

@@ -49,10 +49,6 @@ _SETTINGS: Final[Json] = {
         "maximum": RECONNECT_MOST,
         "description": "How long the publisher may stay away before the broadcast ends.",
     },
-    "passthrough": {
-        "type": "boolean",
-        "description": "Send the publisher's picture as it is, and not encoded anew.",
-    },
     "takeover": {
         "enum": [str(one) for one in Takeover],
         "description": "Who is on air when a second one comes with the key: the newest, or by `priority`.",

@@ -30,14 +30,12 @@ class Settings:
     """What an owner may set; a broadcast keeps what it has begun with.
 
     `part_seconds` is the length of a part, `dvr_seconds` how far viewers may go back, None for all of the
-    broadcast, `reconnect_seconds` how long a publisher may stay away. With `passthrough` the publisher's
-    picture goes out as it is.
+    broadcast, `reconnect_seconds` how long a publisher may stay away.
     """
 
     part_seconds: Fraction = Fraction(333, 1000)
     dvr_seconds: int | None = 7200
     reconnect_seconds: int = 60
-    passthrough: bool = False
     takeover: Takeover = Takeover.NEWEST
 
 
@@ -73,7 +71,6 @@ def stored(settings: Settings) -> dict[str, Any]:
         "part_seconds": str(settings.part_seconds),
         "dvr_seconds": settings.dvr_seconds,
         "reconnect_seconds": settings.reconnect_seconds,
-        "passthrough": settings.passthrough,
         "takeover": str(settings.takeover),
     }
 
@@ -126,6 +123,5 @@ def _settings(row: Mapping[str, Any]) -> Settings:
         part_seconds=Fraction(row["part_seconds"]),
         dvr_seconds=row["dvr_seconds"],
         reconnect_seconds=row["reconnect_seconds"],
-        passthrough=row["passthrough"],
         takeover=Takeover(row["takeover"]),
     )

@@ -58,8 +58,8 @@ async def test_a_change_is_told_on_the_streams_channel(register, back):
     listening = await back.channels.subscribe(of_stream(stream.id))
     changed = await register.change(stream.id, title="b")
     assert (changed.title, changed.settings) == ("b", SETTINGS)
-    again = await register.change(stream.id, settings=replace(SETTINGS, passthrough=True))
-    assert (again.title, again.settings.passthrough) == ("b", True)
+    again = await register.change(stream.id, settings=replace(SETTINGS, reconnect_seconds=7))
+    assert (again.title, again.settings.reconnect_seconds) == ("b", 7)
     told = [(event.type, event.data) for event in listening.take()]
     assert told == [("stream.changed", show(changed)), ("stream.changed", show(again))]
 

@@ -29,7 +29,6 @@ def test_a_stream_is_shown_with_its_lasting_addresses():
         "part_seconds": 0.333333,
         "dvr_seconds": None,
         "reconnect_seconds": 60,
-        "passthrough": False,
         "takeover": "priority",
         "playback": {"hls": "/v/abcdefghjkmn/main.m3u8", "dash": "/v/abcdefghjkmn/main.mpd"},
         "page": "/watch/abcdefghjkmn",

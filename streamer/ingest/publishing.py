@@ -35,6 +35,7 @@ class Publishing:
         self.protocol = protocol
         self.address = address
         self.session = secrets.token_hex(8)
+        self.priority = 0
         self._settle_seconds = settle_seconds
         self._backlog = Backlog(tags_max=_TAGS_MAX, bytes_max=_BYTES_MAX)
         self._closing: asyncio.Future[Ending | ServerError] = asyncio.get_running_loop().create_future()

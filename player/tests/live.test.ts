@@ -14,7 +14,16 @@ class Desk {
   tiers: Tier[] = [];
   kept: Tier = "low";
   reloads: Tier[] = [];
-  screen = { currentTime: 100, playbackRate: 1, paused: false, seeking: false, ended: false, readyState: 4 };
+  end = 101;
+  screen = {
+    buffered: { length: 1, start: () => 0, end: () => this.end },
+    currentTime: 100,
+    playbackRate: 1,
+    paused: false,
+    seeking: false,
+    ended: false,
+    readyState: 4,
+  };
   airing: Airing;
 
   constructor(wanted: Tier = "low", name = "hls.js") {
@@ -105,8 +114,23 @@ test("seconds of a video are not those of a window", () => {
   expect(desk.airing.seek(20)).toBe(false);
 });
 
+test("who comes in late is put right at once, where what is wanted has come", () => {
+  const desk = new Desk();
+  desk.end = 99.9;
+  desk.at(99.5);
+  expect(desk.screen.currentTime).toBe(99.5);
+  desk.end = 101;
+  desk.at(99.5);
+  expect(desk.screen.currentTime).toBe(100);
+  desk.now += 5000;
+  desk.at(99.5);
+  expect(desk.screen.currentTime).toBe(99.5);
+});
+
 test("a little late is made up for by speed, much by a jump, and neither counts as the viewer's speed", () => {
-  const desk = new Desk().at(99.6);
+  const desk = new Desk().at(100);
+  desk.now += 5000;
+  desk.at(99.6);
   expect(desk.screen.playbackRate).toBe(1.05);
   expect(desk.airing.rate).toBe(1);
   desk.at(99.99);
@@ -124,7 +148,8 @@ test("who plays at another speed is left alone", () => {
 });
 
 test("the end of a broadcast takes the speed back", () => {
-  const desk = new Desk().at(99.6);
+  const desk = new Desk().at(99.8);
+  expect(desk.screen.playbackRate).toBe(1.05);
   desk.live = null;
   desk.at(99.7);
   expect(desk.screen.playbackRate).toBe(1);

@@ -9,7 +9,7 @@ import { ask } from "./request";
 /** Write what the pill tells in full. */
 export function standing({ live, follows, delay, fallen, time }: Readonly<PlaybackState>): string {
   const behind = live ? Math.max(0, live.target - time) : 0;
-  const late = Number.isNaN(delay) ? "" : `${delay.toFixed(1)} seconds after the camera`;
+  const late = Number.isNaN(delay) ? "" : `${delay.toFixed(1)} seconds after it was sent`;
   const place = follows ? ["Live", late].filter(Boolean).join(", ") : `${clock(behind)} behind live: click to catch up`;
   return fallen ? `${place}. Low delay, since ${fallen}` : place;
 }

@@ -2,7 +2,7 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { Api } from "../api/client";
-import { arriving, type Asset, doing, encoded, heights, onAir, type StreamState, uploaded } from "../api/asset";
+import { aired, arriving, type Asset, doing, encoded, heights, onAir, type StreamState, uploaded } from "../api/asset";
 import { ControlClient, wallTimer } from "../channel/client";
 import { SocketTransport } from "../channel/transport";
 import { warmUp } from "../engine/choose";
@@ -122,7 +122,7 @@ export class WatchPage extends LitElement {
 
   private facts(asset: Asset): TemplateResult {
     const tallest = heights(asset)[0];
-    if (asset.live) return this.aired(asset, tallest);
+    if (asset.live) return this.broadcast(asset, tallest);
     const coming = arriving(asset);
     const average = asset.duration && asset.size && !coming ? (asset.size * 8) / asset.duration : 0;
     return html`<div class="facts">
@@ -137,11 +137,11 @@ export class WatchPage extends LitElement {
     </div>`;
   }
 
-  private aired(asset: Asset, tallest: number | undefined): TemplateResult {
+  private broadcast(asset: Asset, tallest: number | undefined): TemplateResult {
     const begun = new Date(asset.created);
     return html`<div class="facts">
       ${onAir(asset)
-        ? html`<span>On air since ${begun.toLocaleTimeString([], { timeStyle: "short" })}</span>`
+        ? html`<span role="status">${asset.live ? aired(asset.live) : ""}</span><span>On air since ${begun.toLocaleTimeString([], { timeStyle: "short" })}</span>`
         : html`<span>Recorded ${begun.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}</span>
             ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}`}
       ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}

@@ -22,7 +22,7 @@ export const grounded: AiringState = { live: null, delay: Number.NaN, follows: t
 /** What the media element tells and takes. */
 export type Screen = Pick<
   HTMLVideoElement,
-  "currentTime" | "playbackRate" | "paused" | "seeking" | "ended" | "readyState"
+  "buffered" | "currentTime" | "ended" | "paused" | "playbackRate" | "readyState" | "seeking"
 >;
 
 /** The part of the player's state that is written here. */
@@ -41,6 +41,9 @@ export interface Helm {
 const NEAR_S = 0.5;
 /** Behind the oldest that is listed, since that goes next. */
 const MARGIN_S = 1;
+/** So soon after the start nobody minds a small jump, and being late by so much would take long to make up for. */
+const SETTLE_MS = 5000;
+const SETTLE_S = 0.3;
 /** Pushed frames that stay away for so long are asked for otherwise. */
 const STUCK_MS = 3000;
 const HAVE_CURRENT_DATA = 2;
@@ -55,6 +58,7 @@ export class Airing {
   /** Where to go on after a change of engines, by the server's clock; NaN for the edge. */
   private resume = Number.NaN;
   private movedAt = 0;
+  private begunAt = 0;
   private steering = false;
 
   constructor(
@@ -177,6 +181,7 @@ export class Airing {
 
   private begun(): void {
     this.was = true;
+    this.begunAt = this.now();
     void this.clock.measure();
     const { fallen, tier } = this.board.getState();
     if (!fallen && this.wanted === "push" && tier !== "push") this.take("push");
@@ -209,9 +214,20 @@ export class Airing {
     else if (this.board.getState().tier === "push" && now - this.movedAt > STUCK_MS) this.fall("nothing came any more");
     if (video.paused || video.seeking || video.readyState < HAVE_CURRENT_DATA) return;
     if (this.rate !== 1) return;
-    const { rate, jump } = this.chase.step(live.target - video.currentTime, now);
+    const behind = live.target - video.currentTime;
+    if (now - this.begunAt < SETTLE_MS && behind > SETTLE_S && this.has(live.target)) {
+      video.currentTime = live.target;
+      return;
+    }
+    const { rate, jump } = this.chase.step(behind, now);
     this.steering = rate !== 1;
     if (video.playbackRate !== rate) video.playbackRate = rate;
     if (jump) video.currentTime += jump;
+  }
+
+  private has(second: number): boolean {
+    const { buffered } = this.video;
+    const last = buffered.length - 1;
+    return last >= 0 && buffered.start(last) <= second && second < buffered.end(last);
   }
 }

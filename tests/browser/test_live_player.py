@@ -20,6 +20,7 @@ AT_EDGE = "s.live && s.follows && !s.paused && !s.waiting && s.live.target - s.t
 MEASURED = re.compile(r"LIVE\s*[0-2]\.\d s")
 BEHIND = re.compile(r"LIVE\s*\u22120:0\d")
 AWAY_SECONDS = 5
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -200,3 +201,22 @@ async def test_a_stream_is_made_watched_over_and_ended_on_its_page(browser: Brow
         await card.get_by_role("link", name="Recordings").click()
         await expect(page.locator("asset-card")).to_have_count(1)
         await expect(page.locator("asset-card .meta")).to_contain_text("Recording")
+
+
+async def test_a_camera_goes_on_air_from_the_page(site: Site) -> None:
+    async with chromium(*CAMERA) as browser, visiting(browser, site) as visit:
+        page = visit.page
+        await page.goto(f"{site.base}/live")
+        await _make(page, "Webcam")
+        card = page.locator("stream-card", has=page.get_by_role("article", name="Webcam"))
+        await card.get_by_role("button", name="Camera").click()
+        await expect(card.locator("browser-sender")).to_contain_text("You are sending")
+        await expect(card.locator(".light")).to_have_text("Live", timeout=20_000)
+        address = await card.get_by_role("link", name="Watch page").get_attribute("href")
+        async with visiting(browser, site) as viewer:
+            await viewer.page.goto(f"{site.base}{address}")
+            await viewer.has(f"{AT_EDGE} && s.time > 2 && s.frames > 20", seconds=40)
+            assert await viewer.contrast("webcam") > 10
+        await card.get_by_role("button", name="Stop sending").click()
+        await expect(card.get_by_role("button", name="Camera")).to_be_visible()
+        await expect(card.locator("browser-sender [role=alert]")).to_have_count(0)

@@ -39,3 +39,4 @@ export const broadcast = line("M12 13a1 1 0 1 0 0-2 1 1 0 0 0 0 2zM8.5 15.5a5 5 
 export const copy = line("M9 9h11v11H9zM5 15H4V4h11v1");
 export const key = line("M8 15a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM12 11h9M17.5 11v3.5M21 11v2.5");
 export const stop = line("M7 7h10v10H7z");
+export const camera = line("M3 7h12v10H3zM15 10.5l6-3v9l-6-3");

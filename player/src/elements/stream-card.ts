@@ -4,6 +4,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import type { StreamState } from "../api/asset";
 import { broadcasting, type Stream } from "../api/stream";
 import { shared } from "../styles/shared";
+import "./browser-sender";
 import { bin, copy, film, key, play, stop } from "./icons";
 import { ask } from "./request";
 import { streamCardStyles } from "./stream-card.styles";
@@ -93,6 +94,7 @@ export class StreamCard extends LitElement {
         <span class="light ${busy ? "busy" : ""}" style="--tone:${tone}" role="status">${words}</span>
       </header>
       ${this.sending()}
+      <browser-sender .key=${this.key}></browser-sender>
       <footer>
         <a class="button" href=${page}>${play} Watch page</a>
         ${asset ? html`<a class="button" href="/?stream=${id}">${film} Recordings</a>` : nothing}

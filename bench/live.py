@@ -1,8 +1,9 @@
 """How old a picture is when it is seen, through the whole product: python -m bench.live [SECONDS].
 
 A camera draws a number into every frame as it takes it and publishes over RTMP; players in Chromium show it,
-and the number is read back from the displayed picture. 640 by 360 at 25 frames a second, sound included; all
-of it, camera and players too, on one machine.
+and the number is read back from the displayed picture: other people's players, and the product's own page in
+each of its tiers. 640 by 360 at 25 frames a second, sound included; all of it, camera and players too, on one
+machine.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 import aiohttp
 from playwright.async_api import Browser
 
-from tests.browser.site import serving
+from tests.browser import onair
+from tests.browser.site import Site, serving, visiting
 from tests.media.browser import Engine, chromium, open_page, playing
 from tests.media.camera import Camera, filming
 
@@ -77,17 +79,50 @@ async def watch(browser: Browser, root: str, way: Way, camera: Camera, *, second
             await asyncio.sleep(seconds)
             watched = await playback.report()
     frames = [one for one in watched.frames[len(before.frames) :] if one.number is not None]
-    delays = sorted(camera.delay(one.number, one.shown) for one in frames if one.number is not None)
-    stalls = watched.stalls[len(before.stalls) :]
+    delays = [camera.delay(one.number, one.shown) for one in frames if one.number is not None]
+    return _told(
+        way.name,
+        delays,
+        stalls=len(watched.stalls) - len(before.stalls),
+        fatal=list(watched.fatal),
+        dropped=watched.dropped - before.dropped,
+    )
+
+
+def _told(way: str, delays: list[float], **more: Any) -> dict[str, Any]:
+    delays.sort()
     return {
-        "way": way.name,
+        "way": way,
         "pictures": len(delays),
         "p50": round(statistics.median(delays), 3) if delays else None,
         "p95": round(delays[int(len(delays) * 0.95)], 3) if delays else None,
-        "stalls": len(stalls),
-        "fatal": list(watched.fatal),
-        "dropped": watched.dropped - before.dropped,
+        **more,
     }
+
+
+async def page(browser: Browser, site: Site, seconds: int) -> list[dict[str, Any]]:
+    """Watch the product's own page in each tier."""
+    found = []
+    air = await onair.made(site, "Tiers")
+    async with visiting(browser, site) as visit, air.filming() as camera:
+        await visit.page.goto(air.page)
+        await onair.read(visit)
+        await visit.has("s.live && s.follows && !s.waiting && s.time > 4", seconds=40)
+        for tier, name in (("low", "Low"), ("push", "Turbo"), ("normal", "Normal")):
+            player = visit.page.locator("stream-player")
+            await player.hover()
+            await player.get_by_role("button", name="Delay", exact=True).click()
+            await player.get_by_role("menuitemradio", name=name).click()
+            await visit.has(f"s.tier === '{tier}' && s.live && !s.waiting")
+            await asyncio.sleep(_SETTLE)
+            await visit.page.evaluate("() => { window.drawn = []; }")
+            await asyncio.sleep(seconds)
+            delays = [camera.delay(n, shown) for n, shown, _ in await onair.drawn(visit) if n is not None]
+            fallen = (await visit.state())["fallen"]
+            found.append(_told(f"our page, {tier}", delays, fallen=fallen))
+            print(json.dumps(found[-1]), flush=True)
+    await air.end()
+    return found
 
 
 async def measure(seconds: int) -> list[dict[str, Any]]:
@@ -108,6 +143,7 @@ async def measure(seconds: int) -> list[dict[str, Any]]:
                                 print(json.dumps(seen), flush=True)
                                 found.append(seen)
                     await session.post(f"/api/v1/live/{stream['id']}/end")
+            found += await page(browser, site, seconds)
     return found
 
 

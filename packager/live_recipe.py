@@ -14,6 +14,7 @@ from packager.live_ladder import Offer
 from packager.plan import AudioRung, VideoRung
 from packager.recipe import compiled
 
+_DARK = "0x141418"
 _PROBE_BYTES = 32_768
 _PROBE_MICROSECONDS = 100_000
 
@@ -60,12 +61,12 @@ def slate(program: Path, offer: Offer, *, picture: bool) -> tuple[str, ...]:
         shown = ffmpeg.input("pipe:0", f="image2pipe", vcodec="png", framerate=1, protocol_whitelist="pipe")
         shown = shown.filter("loop", loop=-1, size=1)
     else:
-        shown = ffmpeg.input("color=c=0x18181b:s=320x180:r=1", f="lavfi")
+        shown = ffmpeg.input(f"color=c={_DARK}:s=320x180:r=1", f="lavfi")
     width, height = offer.width, offer.height
     still = (
         shown.filter("fps", fps=f"{offer.rate}")
         .filter("scale", width, height, force_original_aspect_ratio="decrease", flags="bicubic")
-        .filter("pad", width, height, -1, -1)
+        .filter("pad", width, height, -1, -1, color=_DARK)
         .filter("setsar", 1)
         .filter("format", "yuv420p")
         .filter("trim", end_frame=round(_SLATE_SECONDS * offer.rate))
@@ -91,6 +92,32 @@ def slate(program: Path, offer: Offer, *, picture: bool) -> tuple[str, ...]:
 
 
 _SLATE_SECONDS = 2
+
+
+def still(program: Path, codec: str) -> tuple[str, ...]:
+    """Make a PNG that fits into 1920×1080 of a picture of this codec on standard input, without metadata."""
+    shown = ffmpeg.input(
+        "pipe:0",
+        f="image2pipe",
+        vcodec=codec,
+        err_detect="explode",
+        protocol_whitelist="pipe",
+        max_pixels=36_000_000,
+    )
+    fitted = shown.filter(
+        "scale", "min(1920,iw)", "min(1080,ih)", force_original_aspect_ratio="decrease", flags="bicubic"
+    )
+    options = {
+        "c:v": "png",
+        "pix_fmt": "rgb24",
+        "frames:v": 1,
+        "map_metadata": -1,
+        "fflags": "+bitexact",
+        "f": "image2pipe",
+    }
+    # What a camera has noted would go along as side data.
+    bare = fitted.filter("setsar", 1).filter("sidedata", "delete")
+    return compiled(program, [ffmpeg.output(bare, "pipe:3", **options)])
 
 
 def remux(program: Path, container: str, *, copy: bool) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ RULES: Mapping[str, Rule] = {
     "stream": PUBLIC,
     "stream-key": Rule(),
     "stream-end": Rule(),
+    "stream-slate": Rule(),
     "publish": PUBLIC,  # the stream's key, which comes in the first message, is the right
     "runs": Rule(),
     "queue": Rule(),

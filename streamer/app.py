@@ -365,6 +365,7 @@ def _streams(config: Config, truth: _Truth, media: _Media) -> Streams:
         truth.register,
         media.live.studio,
         truth.replays,
+        slates=media.live.slates,
         settings=configured(config),
         addresses=Addresses(public_url=config.public_url, rtmp=lambda: media.live.doors.rtmp),
     )

@@ -15,10 +15,9 @@ from packager.store import Store
 from streamer.access import Policy, principal_key
 from streamer.catalog import PAGE_MAX, Catalog
 from streamer.errors import InvalidRequest, WrongState
-from streamer.problems import Problem
 from streamer.replays import Answer, Replays, fingerprint
 from streamer.rows import Asset, Caption, Fill, State, show
-from streamer.session import answer, json_body
+from streamer.session import answer, json_body, raw_body
 
 ROOT: Final = "/api/v1/assets"
 TITLE_MAX = 500
@@ -166,7 +165,7 @@ class Assets:
         _made_here(asset)
         language = clean_language(request.match_info["language"])
         label = clean_title(request.query.get("label") or language)
-        body = to_webvtt(await _bounded(request, CAPTIONS_MAX)).encode()
+        body = to_webvtt(await raw_body(request, CAPTIONS_MAX)).encode()
         # The hash takes the place of a generation in the key: other captions, another URL.
         key = keys.text(f"c{hashlib.sha256(body).hexdigest()[:16]}", f"text-{language.lower()}")
         await self._store_of(asset.id).put(key, body)
@@ -202,12 +201,3 @@ def _limit(text: str | None) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGE_MAX):
         raise InvalidRequest(f"`limit` is a number from 1 to {PAGE_MAX}.")
     return int(text)
-
-
-async def _bounded(request: web.Request, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > most:
-            raise Problem("too-large", "Too large", 413, f"At most {most} bytes are accepted here.")
-    return bytes(body)

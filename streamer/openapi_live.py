@@ -54,6 +54,7 @@ _SETTINGS: Final[Json] = {
         "description": "Who is on air when a second one comes with the key: the newest, or by `priority`.",
     },
 }
+_PICTURES: Final = ("image/png", "image/jpeg")
 _WISH: Final[Json] = {
     "type": "object",
     "additionalProperties": False,
@@ -118,6 +119,21 @@ PATHS: Final[Json] = {
             "rotateKey",
             "Give the stream another key; the old one opens nothing from now on.",
             _answered("The stream and its key.", "StreamWithKey"),
+        ),
+    },
+    "/api/v1/live/{stream}/slate": {
+        "parameters": [_STREAM],
+        "put": operation(
+            "putSlate",
+            "Take a picture as what is shown while nobody publishes.",
+            answers("204", "It is shown from the next broadcast on."),
+            requestBody={
+                "required": True,
+                "content": {name: {"schema": {"type": "string", "format": "binary"}} for name in _PICTURES},
+            },
+        ),
+        "delete": operation(
+            "deleteSlate", "Show the built-in picture again.", answers("204", "It is, from the next one on.")
         ),
     },
     "/api/v1/live/{stream}/end": {

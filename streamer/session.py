@@ -9,6 +9,7 @@ from aiohttp import web
 
 from streamer.access import COOKIE, Access, principal_key
 from streamer.errors import InvalidRequest
+from streamer.problems import Problem
 from streamer.tokens import SESSION_SECONDS, Tokens
 
 _BODY_MAX = 64 << 10
@@ -38,6 +39,16 @@ def answer(body: Any, *, status: int = 200) -> web.Response:
         content_type="application/json",
         headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
     )
+
+
+async def raw_body(request: web.Request, most: int) -> bytes:
+    """Return the request's body, whatever it is. Raise Problem where it has more than so many bytes."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            raise Problem("too-large", "Too large", 413, f"At most {most} bytes are accepted here.")
+    return bytes(body)
 
 
 class Session:

@@ -118,6 +118,19 @@ class Ending:
                 await self.back.broadcasts.end(broadcast.asset.id, aired)
 
 
+@dataclass
+class Hung:
+    """Keeps the slates of streams as they came."""
+
+    pictures: dict[str, bytes] = field(default_factory=dict)
+
+    async def put(self, stream: str, body: bytes) -> None:
+        self.pictures[stream] = body
+
+    async def drop(self, stream: str) -> None:
+        self.pictures.pop(stream, None)
+
+
 @asynccontextmanager
 async def backend(
     folder: Path, name: str = "catalog.db", *, url: str | None = None
@@ -151,6 +164,7 @@ class Served:
     app: web.Application
     works: Wishes
     media: MemoryStore
+    slates: Hung
     access: Access
     control: Control
     metrics: Metrics
@@ -167,7 +181,7 @@ def served(
     stall_seconds: float = 10,
 ) -> Served:
     """Compose the application as the server does, listening on `host` as far as access is concerned."""
-    works, media, metrics = Wishes(), MemoryStore(), Metrics()
+    works, media, metrics, slates = Wishes(), MemoryStore(), Metrics(), Hung()
     access = Access(back.tokens, host=host, public_url=public_url)
     snapshots = Snapshots(back.catalog, back.ledger, back.channels, register=back.register)
     addresses = Addresses(public_url=public_url, rtmp=lambda: 1936)
@@ -177,7 +191,14 @@ def served(
     app = web.Application(middlewares=[metrics.middleware, problem_middleware, access.middleware])
     for routes in (
         Assets(back.catalog, works, back.replays, store_of=lambda asset: Scoped(media, asset)).routes(),
-        Streams(back.register, Ending(back), back.replays, settings=Settings(), addresses=addresses).routes(),
+        Streams(
+            back.register,
+            Ending(back),
+            back.replays,
+            slates=slates,
+            settings=Settings(),
+            addresses=addresses,
+        ).routes(),
         Session(back.tokens, access).routes(),
         OpenApi("1.2.3").routes(),
         control.routes(),
@@ -198,4 +219,6 @@ def served(
         await control.close()
 
     app.on_shutdown.append(stop)
-    return Served(app=app, works=works, media=media, access=access, control=control, metrics=metrics)
+    return Served(
+        app=app, works=works, media=media, slates=slates, access=access, control=control, metrics=metrics
+    )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from packager import encoder
@@ -55,13 +54,13 @@ class Air(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What broadcasts are made with: `pixels` a second may be encoded, `picture` is the slate's PNG."""
+    """What broadcasts are made with: `pixels` a second may be encoded, `picture` makes the slate's PNG."""
 
     spawner: Spawner
     effort: Effort
     pixels: int
     wall: Clock
-    picture: Path | None = None
+    picture: Callable[[], Awaitable[bytes]] | None = None
 
 
 class Encoding:
@@ -211,9 +210,10 @@ class Encoding:
     async def _show(self) -> None:
         """Make the slate, beside what is on air already."""
         try:
-            self._splice.show(await slate(self._means.spawner, self._offer, self._means.picture))
-        except PackagingError as error:
-            _log.warning("there is no slate for %s: %s", self._life.generation, error.message)
+            picture = await self._means.picture() if self._means.picture is not None else None
+            self._splice.show(await slate(self._means.spawner, self._offer, picture))
+        except (PackagingError, OSError) as error:
+            _log.warning("there is no slate for %s: %s", self._life.generation, error)
 
 
 def _now() -> int:

@@ -10,10 +10,11 @@ from aiohttp import hdrs, web
 from streamer.errors import InvalidRequest, WrongState
 from streamer.live.addresses import Addresses
 from streamer.live.register import PAGE_MAX, Register
+from streamer.live.slates import MOST_BYTES
 from streamer.live.streams import Settings, Stream, show
 from streamer.live.wish import settings_of, title_of
 from streamer.replays import Answer, Replays, fingerprint
-from streamer.session import answer, json_body
+from streamer.session import answer, json_body, raw_body
 
 ROOT: Final = "/api/v1/live"
 UNTITLED: Final = "Live"
@@ -27,6 +28,16 @@ class Broadcasting(Protocol):
         """End the broadcast of a stream and return when its recording is there. Raise WrongState without."""
 
 
+class Pictures(Protocol):
+    """What keeps the slates of streams."""
+
+    async def put(self, stream: str, body: bytes) -> None:
+        """Keep a picture as a stream's own. Raise InvalidRequest where it cannot be shown."""
+
+    async def drop(self, stream: str) -> None:
+        """Have a stream show the built-in picture again."""
+
+
 class Streams:
     """Handlers of /api/v1/live."""
 
@@ -36,12 +47,14 @@ class Streams:
         air: Broadcasting,
         replays: Replays,
         *,
+        slates: Pictures,
         settings: Settings,
         addresses: Addresses,
     ) -> None:
         """Take the register, what ends broadcasts, and the settings of a stream that wishes for nothing."""
         self._register = register
         self._air = air
+        self._slates = slates
         self._replays = replays
         self._settings = settings
         self._addresses = addresses
@@ -57,6 +70,8 @@ class Streams:
             web.delete(one, self.delete, name="stream"),
             web.post(f"{one}/key", self.rotate, name="stream-key"),
             web.post(f"{one}/end", self.end, name="stream-end"),
+            web.put(f"{one}/slate", self.put_slate, name="stream-slate"),
+            web.delete(f"{one}/slate", self.drop_slate, name="stream-slate"),
         ]
 
     async def list(self, request: web.Request) -> web.Response:
@@ -102,7 +117,20 @@ class Streams:
         if force == "true" and stream.on_air:
             await self._air.end(stream.id)
         await self._register.delete(stream.id)
-        return web.Response(status=204, headers={hdrs.CACHE_CONTROL: "no-store"})
+        await self._slates.drop(stream.id)
+        return _nothing()
+
+    async def put_slate(self, request: web.Request) -> web.Response:
+        """Take a PNG or JPEG as what is shown while nobody publishes, from the next broadcast on."""
+        stream = await self._register.get(request.match_info["stream"])
+        await self._slates.put(stream.id, await raw_body(request, MOST_BYTES))
+        return _nothing()
+
+    async def drop_slate(self, request: web.Request) -> web.Response:
+        """Show the built-in picture again."""
+        stream = await self._register.get(request.match_info["stream"])
+        await self._slates.drop(stream.id)
+        return _nothing()
 
     async def rotate(self, request: web.Request) -> web.Response:
         """Give the stream another key, which is in this answer and in no other."""
@@ -128,6 +156,10 @@ class Streams:
     async def _once(self, request: web.Request, *marks: str, work: Any) -> Answer:
         key = request.headers.get("Idempotency-Key")
         return await self._replays.once(key, fingerprint(request.method, request.path, *marks), work)
+
+
+def _nothing() -> web.Response:
+    return web.Response(status=204, headers={hdrs.CACHE_CONTROL: "no-store"})
 
 
 def _limit(text: str) -> int:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from fractions import Fraction
-from pathlib import Path
-
-import aiofiles
 
 from packager import live_recipe
 from packager.child import Command
@@ -19,16 +16,14 @@ from streamer.ingest import flv
 from streamer.ingest.flv import Kind, Tag
 from streamer.live.splice import Loop
 
-PICTURE = Path(__file__).parent / "slate.png"
-
 _MOST_BYTES = 8 << 20
 _LIMITS = Limits(memory=3 << 30, cpu_seconds=30, wall_seconds=60)
 
 
-async def slate(spawner: Spawner, offer: Offer, picture: Path | None = None) -> dict[Kind, Loop]:
+async def slate(spawner: Spawner, offer: Offer, picture: bytes | None = None) -> dict[Kind, Loop]:
     """Make the slate for a publisher, from a PNG. Raise PackagingError."""
     argv = live_recipe.slate(spawner.ffmpeg, offer, picture=picture is not None)
-    stdin = _read(picture) if picture is not None else None
+    stdin = _once(picture) if picture is not None else None
     body = b""
     async with await spawner.start(Command(argv=argv, outputs=1, limits=_LIMITS, stdin=stdin)) as child:
         while data := await child.outputs[0].read(1 << 18):
@@ -55,6 +50,5 @@ def loops(tags: list[Tag], offer: Offer) -> dict[Kind, Loop]:
     return found
 
 
-async def _read(picture: Path) -> AsyncIterator[bytes]:
-    async with aiofiles.open(picture, "rb") as file:
-        yield await file.read()
+async def _once(picture: bytes) -> AsyncIterator[bytes]:
+    yield picture

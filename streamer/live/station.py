@@ -22,6 +22,7 @@ from streamer.live.doors import Doors
 from streamer.live.encoding import Means
 from streamer.live.recovery import Recovery
 from streamer.live.register import Register
+from streamer.live.slates import Slates
 from streamer.live.studio import Studio
 from streamer.outbound import Outbound, allowance
 from streamer.rows import Clock
@@ -39,6 +40,7 @@ class Station:
     delivery: Delivery
     doors: Doors
     browser: BrowserReceiver
+    slates: Slates
 
 
 def station(
@@ -56,6 +58,7 @@ def station(
     """Make all of it; nothing is begun."""
     recovery = Recovery(broadcasts, ledger, store, render=recording.manifests)
     pixels = live_ladder.budget(os.cpu_count() or 1)
+    slates = Slates(config.data / "slates", spawner)
     studio = Studio(
         register,
         broadcasts,
@@ -63,6 +66,7 @@ def station(
         means=Means(spawner=spawner, effort=effort, pixels=pixels, wall=clock),
         recovery=recovery,
         render=recording.manifests,
+        slates=slates,
         admission=_admission(config, clock),
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
     )
@@ -73,6 +77,7 @@ def station(
         delivery=delivery,
         doors=Doors(config, studio),
         browser=BrowserReceiver(studio, spawner),
+        slates=slates,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -23,6 +23,7 @@ from streamer.live.push import Push
 from streamer.live.recorder import Recorder
 from streamer.live.recovery import Recovery, Render, keep, named
 from streamer.live.register import Register
+from streamer.live.slates import Slates
 from streamer.live.streams import Stream
 from streamer.rows import StreamState
 
@@ -76,6 +77,7 @@ class Studio:
         means: Means,
         recovery: Recovery,
         render: Render,
+        slates: Slates,
         admission: Admission,
         delay: Callable[[], float],
     ) -> None:
@@ -85,6 +87,7 @@ class Studio:
         self._means = means
         self._recovery = recovery
         self._render = render
+        self._slates = slates
         self._admission = admission
         self._delay = delay
         self._running: dict[str, _Running] = {}  # by stream
@@ -160,7 +163,7 @@ class Studio:
         broadcast = Broadcast(
             asset,
             settings=stream.settings,
-            means=self._means,
+            means=replace(self._means, picture=partial(self._slates.of, stream.id)),
             air=air,
             push=push,
             recorder=recorder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -21,8 +22,13 @@ async def back(data_dir):
 
 
 @pytest.fixture
-async def client(back, data_dir, aiohttp_client):
-    return await aiohttp_client(served(back, data_dir).app)
+def app(back, data_dir):
+    return served(back, data_dir)
+
+
+@pytest.fixture
+async def client(app, aiohttp_client):
+    return await aiohttp_client(app.app)
 
 
 @pytest.fixture
@@ -109,6 +115,20 @@ async def test_pages_follow_one_another(call):
     assert [len(first["items"]), len(second["items"]), second["next"]] == [2, 1, None]
     for wrong in ("limit=0", "limit=101", "limit=x", "cursor=!"):
         await call("GET", f"?{wrong}", 400)
+
+
+async def test_a_slate_is_taken_up_to_its_size_and_goes_with_its_stream(call, app):
+    stream, other = [(await call("POST", status=201))["id"] for _ in range(2)]
+    largest = b"x" * (4 << 20)
+    await call("PUT", f"/{stream}/slate", 204, data=io.BytesIO(largest))
+    await call("PUT", f"/{other}/slate", 204, data=b"y")
+    assert (await call("PUT", f"/{stream}/slate", 413, data=io.BytesIO(largest + b"x")))["status"] == 413
+    assert app.slates.pictures == {stream: largest, other: b"y"}
+    await call("DELETE", f"/{stream}/slate", status=204)
+    await call("DELETE", f"/{other}", status=204)
+    assert app.slates.pictures == {}
+    for method in ("PUT", "DELETE"):
+        await call(method, f"/{other}/slate", 404, data=b"z")
 
 
 async def test_what_is_on_air_is_ended_and_its_recording_stays(call, back, on_air):

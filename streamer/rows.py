@@ -85,6 +85,7 @@ class Told(StrEnum):
     STREAM_STATE = "stream.state"
     STREAM_CHANGED = "stream.changed"
     STREAM_DELETED = "stream.deleted"
+    LADDER_CHANGED = "ladder.changed"
     RUN_STARTED = "run.started"
     RUN_ENDED = "run.ended"
     UPLOAD_PROGRESS = "upload.progress"

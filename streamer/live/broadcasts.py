@@ -101,7 +101,10 @@ class Broadcasts:
         return await self._database.write(work)
 
     async def begin_life(self, asset: str, life: Life) -> Asset:
-        """Note the life of an encoder, whose inits are stored: from now on the broadcast can be watched."""
+        """Note the life of an encoder, whose inits are stored: from now on the broadcast can be watched.
+
+        Where its pictures are other ones than those of the life before, an event tells of that.
+        """
         row = {
             "asset": asset,
             "name": life.generation,
@@ -111,11 +114,14 @@ class Broadcasts:
         }
 
         async def work(transaction: Transaction) -> Asset:
+            before = await one_asset(transaction.connection, asset)
             await self._update(
                 transaction, asset, generation=life.generation, duration="0", state=str(State.PLAYABLE)
             )
             await transaction.execute(insert_new(transaction.connection, schema.generation).values(**row))
-            return await tell(transaction, self._channels, asset, told=Told.ASSET_CHANGED)
+            after = await tell(transaction, self._channels, asset, told=Told.ASSET_CHANGED)
+            await self._tell_ladder(transaction, before, after)
+            return after
 
         return await self._database.write(work)
 
@@ -242,6 +248,15 @@ class Broadcasts:
         for channel in (of_stream(stream), of_asset(asset)):
             await self._channels.stage(transaction, channel, Told.STREAM_STATE, told)
 
+    async def _tell_ladder(self, transaction: Transaction, before: Asset, after: Asset) -> None:
+        ladders = _pictures(before), _pictures(after)
+        if after.live is None or not ladders[0] or ladders[0] == ladders[1]:
+            return
+        stream = after.live.stream
+        told = {"stream": stream, "asset": after.id, "before": ladders[0], "after": ladders[1]}
+        for channel in (of_stream(stream), of_asset(after.id)):
+            await self._channels.stage(transaction, channel, Told.LADDER_CHANGED, told)
+
     async def _update(self, transaction: Transaction, asset: str, **values: Any) -> None:
         table = schema.asset
         changed = await transaction.execute(
@@ -266,3 +281,11 @@ def _rungs(life: Life, count: int) -> list[dict[str, Any]]:
     ]
     sound: list[dict[str, Any]] = [{"name": life.audio.name, "kind": "audio"}] if life.audio else []
     return [{**rung, "segments": count} for rung in (*pictures, *sound)]
+
+
+def _pictures(asset: Asset) -> list[dict[str, Any]]:
+    return [
+        {"name": rung.name, "width": rung.width, "height": rung.height}
+        for rung in asset.rungs
+        if rung.kind == "video"
+    ]

@@ -188,3 +188,21 @@ async def test_a_broadcast_that_was_deleted_is_told_as_missing(back, broadcasts,
     await back.catalog.purge(asset.id)
     with pytest.raises(NoSuchAsset):
         await broadcasts.noted(asset.id, "l1", stored(lives.life(), 0))
+
+
+async def test_a_life_with_other_pictures_is_told_on_both_channels(back, broadcasts, stream):
+    asset = await broadcasts.begin(stream.id)
+    for first, (name, heights) in enumerate([("l1", (360, 180)), ("l2", (360, 180)), ("l3", (180,))]):
+        await broadcasts.begin_life(asset.id, lives.life(name, first=first, heights=heights))
+    for channel in (of_asset(asset.id), of_stream(stream.id)):
+        assert [data for type_, data in await told(back, channel) if type_ == "ladder.changed"] == [
+            {
+                "stream": stream.id,
+                "asset": asset.id,
+                "before": [
+                    {"name": "360p", "width": 720, "height": 360},
+                    {"name": "180p", "width": 360, "height": 180},
+                ],
+                "after": [{"name": "180p", "width": 360, "height": 180}],
+            }
+        ]

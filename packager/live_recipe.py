@@ -162,6 +162,14 @@ def test_card(program: Path, *, font: Path | None, seconds: int | None) -> tuple
     return compiled(program, [ffmpeg.output(picture, tone, "pipe:3", **_FAST, **_EVENLY_KEYED, **_flv())])
 
 
+def grain(program: Path, offer: Offer, *, seconds: int) -> tuple[str, ...]:
+    """Make FLV of a moving picture with as much grain as makes it as heavy to encode as a film."""
+    size = f"{offer.width}x{offer.height}"
+    picture = ffmpeg.input(f"testsrc2=s={size}:r={offer.rate}:d={seconds}", f="lavfi")
+    grainy = picture.filter("noise", alls=6, allf="t").filter("format", "yuv420p")
+    return compiled(program, [ffmpeg.output(grainy, "pipe:3", **_FAST, **_EVENLY_KEYED, **_flv())])
+
+
 _FAST = {
     "c:v": "libx264",
     "preset": "ultrafast",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 import streamer
+from packager import live_ladder, trial
 from packager.errors import PackagingError
+from packager.ladder import Effort
+from packager.live_ladder import Offer
 from packager.package import encoder_build
 from packager.process import Spawner, self_test
 from packager.sandbox import tier
@@ -20,6 +24,8 @@ from player import bundle
 from streamer.config import Config
 from streamer.errors import ServerError
 from streamer.ffmpeg import find
+
+_MILLION = 1_000_000
 
 
 async def doctor(config: Config) -> int:
@@ -43,8 +49,25 @@ async def _checks(config: Config) -> AsyncIterator[tuple[bool, str]]:
                 faults = await self_test(spawner, Path(folder))
             broken = f"; a child could {', '.join(faults)}" if faults else ""
             yield not faults, f"sandbox: {tier()}{broken}"
+            yield True, await _live(config, spawner)
     except (PackagingError, ServerError) as error:
         yield False, str(error)
+
+
+async def _live(config: Config, spawner: Spawner) -> str:
+    """Say what rungs this machine makes of what publishers usually send, and how fast a trial encode was."""
+    effort, planned = Effort(preset=config.encode_preset), live_ladder.budget(os.cpu_count() or 1)
+    made = []
+    for height in (1080, 720):
+        offer = Offer(width=height * 16 // 9, height=height, rate=Fraction(30))
+        rungs = live_ladder.video_rungs(offer, pixels=planned, effort=effort)
+        made.append(f"{height}p30 goes out as {', '.join(rung.name for rung in rungs)}")
+    measured = await trial.speed(spawner, effort=effort)
+    short = "" if measured >= planned else "; it is slower, and will shed rungs"
+    return (
+        f"live: {'; '.join(made)}: {planned // _MILLION} million pixels a second at most,"
+        f" of {measured // _MILLION} in a trial encode{short}"
+    )
 
 
 def _still(config: Config) -> Iterator[tuple[bool, str]]:

@@ -266,9 +266,15 @@ def files(rendition: Rendition) -> dict[str, Any]:
     }
 
 
-def template(rendition: Rendition) -> list[str]:
-    """Return a SegmentTemplate with the exact time of every segment."""
-    head = tag("SegmentTemplate", timescale=rendition.timescale, **files(rendition))
+def template(rendition: Rendition, *, first: int = 0, offset: int = 0) -> list[str]:
+    """Return a SegmentTemplate with the exact time of every segment.
+
+    `first` is the number of the first one, `offset` the media time, in ticks, with which the Period begins.
+    """
+    times: dict[str, Any] = {"timescale": rendition.timescale}
+    if offset:
+        times["presentationTimeOffset"] = offset
+    head = tag("SegmentTemplate", **times, **files(rendition) | {"startNumber": first})
     return [
         head,
         "<SegmentTimeline>",

@@ -55,6 +55,22 @@ class Folder:
         with _causes():
             return self._write(key, body, _rename)
 
+    def copy(self, source: str, target: str) -> tuple[int, str] | None:
+        """Give the source's file a second name, unless that is taken; None where there is no source.
+
+        Return size and tag of what is under the target, on the disk.
+        """
+        with _causes():
+            for _ in range(_ATTEMPTS):
+                if self._found(source) is None:
+                    return None
+                with contextlib.suppress(FileNotFoundError):  # either was removed meanwhile
+                    self._publish(self.root / source, self.root / target, _link)
+                    _sync_folder((self.root / target).parent)
+                    if (there := self._found(target)) is not None:
+                        return there
+        raise StoreFailed("The store's objects vanish under a copy.", evidence=source)
+
     def look(self, key: str) -> tuple[int, str] | None:
         """Return size and tag of a file, None where there is none."""
         with _causes():

@@ -141,18 +141,32 @@ class Life:
 class Aired:
     """A life and how far each of its renditions has come; `reach` has all of them.
 
-    Once it is `over` every reach has its `end`. An encoder may fail between the last parts of two renditions:
+    What counts begins with the segment `begin`: a clip may leave out those before. Once it is `over` every
+    reach has its `end`. An encoder may fail between the last parts of two renditions:
     the one that has a segment less then has a gap in its place, so that all count alike.
     """
 
     life: Life
     reach: Mapping[str, Reach]
     over: bool = False
+    begin: int = 0
 
     @property
     def segments(self) -> int:
         """Return how many whole segments the rendition has that has most."""
         return max((one.segments for one in self.reach.values()), default=0)
+
+    @property
+    def started(self) -> Fraction:
+        """Return the media time in seconds at which what counts begins."""
+        name = self.life.names[0]
+        return Fraction(self.life.border(name, self.begin), self.life.scale(name))
+
+    @property
+    def seconds(self) -> Fraction:
+        """Return how long what counts is, by its pictures; there is a whole segment."""
+        name = self.life.names[0]
+        return Fraction(self.end(name, self.segments - 1), self.life.scale(name)) - self.started
 
     def whole(self, name: str) -> int:
         """Return how many whole segments count for a rendition, gaps among them."""

@@ -80,9 +80,10 @@ def _recorded(lives: Sequence[Aired], codecs: Mapping[str, str]) -> list[str]:
         minBufferTime=duration(Fraction(lives[0].life.target_duration)),
     )
     lines, start = [head], Fraction(0)
-    for presentation, length in zip(presentations, lengths, strict=True):
+    for aired, presentation, length in zip(lives, presentations, lengths, strict=True):
         head = tag("Period", id=presentation.generation, start=duration(start), duration=duration(length))
-        lines += [head, *dash.sets(presentation), "</Period>"]
+        form = dash.Form(template=partial(_listed, aired)) if aired.begin else None
+        lines += [head, *dash.sets(presentation, form), "</Period>"]
         start += length
     return lines
 
@@ -128,13 +129,23 @@ def _template(life: Life, rendition: Rendition) -> list[str]:
     ]
 
 
+def _listed(aired: Aired, rendition: Rendition) -> list[str]:
+    """Return a SegmentTemplate of what is there of a life whose first segments are left out.
+
+    The Period begins with its first picture, which for the sound lies within an access unit.
+    """
+    offset = aired.started * rendition.timescale
+    return dash.template(rendition, first=aired.begin, offset=offset.numerator // offset.denominator)
+
+
 def _bare(aired: Aired, codecs: Mapping[str, str]) -> Presentation:
     return live_present.ladder([Aired(life=aired.life, reach=aired.reach)], codecs)
 
 
 def _shortest(aired: Aired) -> Fraction:
     """Return how long a life is in all renditions, once it is over: no one is to ask for what one lacks."""
-    return min(Fraction(one.end or 0, aired.life.scale(name)) for name, one in aired.reach.items())
+    ends = (Fraction(one.end or 0, aired.life.scale(name)) for name, one in aired.reach.items())
+    return min(ends) - aired.started
 
 
 def _end(aired: Aired) -> Fraction:

@@ -98,7 +98,7 @@ class MediaPlaylist:
             if left is not None and left <= 0:
                 break
             stop, length = aired.whole(carrier), aired.life.segment_seconds
-            first = 0 if left is None else max(0, stop - -(-left // length))
+            first = aired.begin if left is None else max(aired.begin, stop - -(-left // length))
             left = None if left is None else left - (stop - first) * length
             generation = aired.life.generation
             rows = self._rows.setdefault(generation, Rows(aired.life, carrier))

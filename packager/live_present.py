@@ -22,10 +22,10 @@ def presentation(aired: Aired, codecs: Mapping[str, str]) -> Presentation:
     life = aired.life
     video = tuple(_picture(aired, rung, codecs[rung.name]) for rung in life.video)
     audio = (_sound(aired, life.audio, codecs[life.audio.name]),) if life.audio else ()
-    ends = [Fraction(one.borders[-1], one.timescale) for one in (*video, *audio)]
+    lengths = [Fraction(one.borders[-1] - one.borders[0], one.timescale) for one in (*video, *audio)]
     return Presentation(
         generation=life.generation,
-        duration=max(ends, default=Fraction(0)),
+        duration=max(lengths, default=Fraction(0)),
         target_duration=life.target_duration,
         started=life.started // 1000,
         video=video,
@@ -89,4 +89,5 @@ def _sound(aired: Aired, rung: AudioRung, codecs: str) -> Rendition:
 
 def _borders(aired: Aired, name: str) -> tuple[int, ...]:
     count = aired.reach[name].segments
-    return (0, *(aired.end(name, segment) for segment in range(count)))
+    begin = aired.life.border(name, aired.begin)
+    return (begin, *(aired.end(name, segment) for segment in range(aired.begin, count)))

@@ -40,6 +40,9 @@ class Store(Protocol):
     async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """Return bytes start to stop (excluded; None is the end). Raise KeyMissing."""
 
+    async def copy(self, source: str, target: str) -> Stat:
+        """Store what the source holds at the target too, unless that exists. Raise KeyMissing, StoreFull."""
+
     async def stat(self, key: str) -> Stat | None:
         """Return what is known of the key, None where it holds nothing."""
 
@@ -99,6 +102,10 @@ class MemoryStore:
         if found is None:
             raise KeyMissing("Nothing is stored under this key.", evidence=key)
         return found[0][start:stop]
+
+    async def copy(self, source: str, target: str) -> Stat:
+        """Store what the source holds at the target too, unless that exists. Raise KeyMissing, StoreFull."""
+        return await self.put(target, await self.get(source))
 
     async def stat(self, key: str) -> Stat | None:
         """Return what is known of the key, None where it holds nothing."""
@@ -170,6 +177,13 @@ class DiskStore:
             raise KeyMissing("Nothing is stored under this key.", evidence=key)
         return found
 
+    async def copy(self, source: str, target: str) -> Stat:
+        """Store what the source holds at the target too, unless that exists. Raise KeyMissing, StoreFull."""
+        found = await self._off_loop(self._folder.copy, check_key(source), check_key(target))
+        if found is None:
+            raise KeyMissing("Nothing is stored under this key.", evidence=source)
+        return Stat(key=target, size=found[0], etag=found[1])
+
     async def stat(self, key: str) -> Stat | None:
         """Return what is known of the key, None where it holds nothing."""
         found = await self._off_loop(self._folder.look, check_key(key))
@@ -217,6 +231,10 @@ class Scoped:
     async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """Return bytes start to stop (excluded; None is the end). Raise KeyMissing."""
         return await self._store.get(self._inner(key), start, stop)
+
+    async def copy(self, source: str, target: str) -> Stat:
+        """Store what the source holds at the target too, unless that exists. Raise KeyMissing, StoreFull."""
+        return replace(await self._store.copy(self._inner(source), self._inner(target)), key=target)
 
     async def stat(self, key: str) -> Stat | None:
         """Return what is known of the key, None where it holds nothing."""

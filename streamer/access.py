@@ -62,6 +62,7 @@ RULES: Mapping[str, Rule] = {
     "assets": Rule(read=Policy.VIEWER),
     "asset": PUBLIC,
     "asset-retry": Rule(),
+    "asset-clips": Rule(),
     "asset-reencode": Rule(),
     "asset-captions": Rule(),
     "asset-upload": Rule(),

@@ -40,6 +40,7 @@ from streamer.leases import SharedLeases
 from streamer.ledger import SqlLedger
 from streamer.live.addresses import Addresses
 from streamer.live.broadcasts import Broadcasts
+from streamer.live.clip_routes import Cuts
 from streamer.live.clock import Clock as LiveClock
 from streamer.live.register import Register
 from streamer.live.routes import Streams
@@ -265,6 +266,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: _Truth, tools: Tools, *
         truth.database,
         truth.register,
         truth.broadcasts,
+        channels=truth.channels,
         ledger=truth.ledger,
         store=tools.store,
         spawner=tools.spawner,
@@ -355,6 +357,7 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
         OpenApi(__version__),
         Pages(truth.catalog, truth.register),
         _streams(config, truth, media),
+        Cuts(media.live.clips, truth.replays),
         media.live.browser,
     )
 

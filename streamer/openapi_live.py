@@ -29,6 +29,7 @@ _STREAM: Final[Json] = parameter(
     {"type": "string", "pattern": "^[a-z0-9]{12}$"},
     required=True,
 )
+_ASSET: Final[Json] = parameter("asset", "path", "The broadcast's id.", TEXT, required=True)
 _STATE: Final[Json] = {"enum": [str(state) for state in StreamState]}
 _SETTINGS: Final[Json] = {
     "part_seconds": {
@@ -54,11 +55,22 @@ _SETTINGS: Final[Json] = {
         "description": "Who is on air when a second one comes with the key: the newest, or by `priority`.",
     },
 }
+_TIMES: Final[Json] = {
+    name: {"type": "number", "minimum": 0, "description": "Seconds from the beginning of the broadcast."}
+    for name in ("start", "end")
+}
+_TITLE: Final[Json] = {"type": "string", "minLength": 1, "maxLength": 500}
+_CLIP: Final[Json] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["start", "end"],
+    "properties": {**_TIMES, "title": {**_TITLE, "description": "That of the broadcast, if left out."}},
+}
 _PICTURES: Final = ("image/png", "image/jpeg")
 _WISH: Final[Json] = {
     "type": "object",
     "additionalProperties": False,
-    "properties": {"title": {"type": "string", "minLength": 1, "maxLength": 500}, **_SETTINGS},
+    "properties": {"title": _TITLE, **_SETTINGS},
 }
 
 
@@ -136,6 +148,16 @@ PATHS: Final[Json] = {
             "deleteSlate", "Show the built-in picture again.", answers("204", "It is, from the next one on.")
         ),
     },
+    "/api/v1/assets/{asset}/clips": {
+        "parameters": [_ASSET],
+        "post": operation(
+            "createClip",
+            "Cut a clip out of a broadcast that is on air, or of its recording, in whole segments.",
+            answers("201", "The new asset, and where it came to begin and end.", ref("Clip")),
+            parameters=[ONCE],
+            requestBody=body(_CLIP),
+        ),
+    },
     "/api/v1/live/{stream}/end": {
         "parameters": [_STREAM],
         "post": operation(
@@ -175,5 +197,11 @@ SCHEMAS: Final[Json] = {
         }
     ),
     "Streams": record({"items": {"type": "array", "items": ref("Stream")}, "next": or_null("string")}),
+    "Clip": {
+        "allOf": [
+            ref("Asset"),
+            {"type": "object", "required": ["start", "end"], "properties": _TIMES},
+        ]
+    },
     "Live": record({"stream": TEXT, "state": _STATE}),
 }

@@ -109,7 +109,7 @@ class Broadcasts:
             "asset": asset,
             "name": life.generation,
             "plan": json.loads(to_json(life)),
-            "rungs": _rungs(life, 0),
+            "rungs": rungs_of(life, 0),
             "created": self._clock(),
         }
 
@@ -221,7 +221,7 @@ class Broadcasts:
         await transaction.execute(delete(table).where(table.c.asset == asset, table.c.name.not_in(names)))
         for one in lasting:
             chosen = (table.c.asset == asset, table.c.name == one.life.generation)
-            rungs = _rungs(one.life, one.segments)
+            rungs = rungs_of(one.life, one.segments)
             await transaction.execute(update(table).where(*chosen).values(rungs=rungs))
 
     async def _recorded(
@@ -235,7 +235,7 @@ class Broadcasts:
         return {
             "state": str(State.COMPLETE),
             "generation": lasting[-1].life.generation,
-            "duration": str(sum((_seconds(one) for one in lasting), Fraction(0))),
+            "duration": str(sum((one.seconds for one in lasting), Fraction(0))),
             "size": size,
             "received": size,
         }
@@ -268,13 +268,8 @@ class Broadcasts:
             raise NoSuchAsset(asset)
 
 
-def _seconds(aired: Aired) -> Fraction:
-    """Return how long a life has been, by its pictures."""
-    name = aired.life.names[0]
-    return Fraction(aired.end(name, aired.segments - 1), aired.life.scale(name))
-
-
-def _rungs(life: Life, count: int) -> list[dict[str, Any]]:
+def rungs_of(life: Life, count: int) -> list[dict[str, Any]]:
+    """Return the renditions of a life, each with so many segments, as they stand in a row."""
     pictures: list[dict[str, Any]] = [
         {"name": rung.name, "kind": "video", "width": rung.width, "height": rung.height}
         for rung in life.video

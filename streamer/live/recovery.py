@@ -57,7 +57,7 @@ class Recovery:
         store = Scoped(self._store, asset)
         lasting: list[Aired] = []
         for life in broadcast.lives:
-            found = await _found(store, life)
+            found = await numbers(store, life)
             await self._note(asset, life.generation, found, store)
             if count := _common(life, found):
                 lasting.append(await _aired(store, life, count))
@@ -93,7 +93,7 @@ async def named(store: Store, lives: Sequence[Aired]) -> dict[str, str]:
     return found
 
 
-async def _found(store: Store, life: Life) -> dict[str, set[int]]:
+async def numbers(store: Store, life: Life) -> dict[str, set[int]]:
     """Return the numbers of the segments that are stored of each rendition."""
     found: dict[str, set[int]] = {name: set() for name in life.names}
     for key in await store.list(f"{life.generation}/"):
@@ -113,11 +113,14 @@ def _common(life: Life, found: Mapping[str, set[int]]) -> int:
 
 async def _aired(store: Store, life: Life, count: int) -> Aired:
     """Return a life of so many segments; where its last one ends is read from that, as it may be short."""
-    reach = {}
-    for name in life.names:
-        cutter = Cutter()
-        init = await store.get(keys.init(life.generation, name))
-        last = await store.get(keys.segment(life.generation, name, count - 1))
-        end = max(sample.time + sample.duration for sample in (*cutter.feed(init), *cutter.feed(last)))
-        reach[name] = Reach(segments=count, end=end)
+    ends = {name: await end_of(store, life, name, count - 1) for name in life.names}
+    reach = {name: Reach(segments=count, end=end) for name, end in ends.items()}
     return Aired(life=life, reach=reach, over=True)
+
+
+async def end_of(store: Store, life: Life, name: str, number: int) -> int:
+    """Return where a stored segment ends, in ticks."""
+    cutter = Cutter()
+    init = await store.get(keys.init(life.generation, name))
+    body = await store.get(keys.segment(life.generation, name, number))
+    return max(sample.time + sample.duration for sample in (*cutter.feed(init), *cutter.feed(body)))

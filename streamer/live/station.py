@@ -10,6 +10,7 @@ from packager import live_ladder, recording
 from packager.ladder import Effort
 from packager.process import Spawner
 from packager.store import Store
+from streamer.channel import Channels
 from streamer.config import Config
 from streamer.database import Database
 from streamer.ingest.browser import BrowserReceiver
@@ -17,6 +18,8 @@ from streamer.ledger import SqlLedger
 from streamer.live.admission import Admission, Everybody, Hook
 from streamer.live.aliases import Aliases
 from streamer.live.broadcasts import Broadcasts
+from streamer.live.clip_rows import ClipRows
+from streamer.live.clips import Clips
 from streamer.live.delivery import Delivery
 from streamer.live.doors import Doors
 from streamer.live.encoding import Means
@@ -41,6 +44,7 @@ class Station:
     doors: Doors
     browser: BrowserReceiver
     slates: Slates
+    clips: Clips
 
 
 def station(
@@ -49,6 +53,7 @@ def station(
     register: Register,
     broadcasts: Broadcasts,
     *,
+    channels: Channels,
     ledger: SqlLedger,
     store: Store,
     spawner: Spawner,
@@ -78,6 +83,12 @@ def station(
         doors=Doors(config, studio),
         browser=BrowserReceiver(studio, spawner),
         slates=slates,
+        clips=Clips(
+            studio.find,
+            ClipRows(database, channels, clock=clock),
+            store,
+            render=recording.manifests,
+        ),
     )
 
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,21 @@ async def test_replace_takes_the_place(store):
     assert first.etag != second.etag
     assert await store.stat("k") == second
     assert await store.get("k") == b"second"
+
+
+async def test_a_copy_lasts_without_its_source_and_takes_nobodys_place(store):
+    source = await store.put("a/k", b"body")
+    copied = await store.copy("a/k", "b/c/k")
+    assert copied == replace(source, key="b/c/k")
+    await store.put("a/other", b"another")
+    assert await store.copy("a/other", "b/c/k") == copied
+    await store.delete("a/")
+    assert await store.get("b/c/k") == b"body"
+    assert await store.stat("b/c/k") == copied
+    for absent in ("a/k", "b"):
+        with pytest.raises(KeyMissing):
+            await store.copy(absent, "d")
+    assert await store.list("") == ["b/c/k"]
 
 
 async def test_an_empty_object_exists(store):

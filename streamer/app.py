@@ -38,7 +38,6 @@ from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.leases import SharedLeases
 from streamer.ledger import SqlLedger
-from streamer.live.addresses import Addresses
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.clip_routes import Cuts
 from streamer.live.clock import Clock as LiveClock
@@ -370,7 +369,7 @@ def _streams(config: Config, truth: _Truth, media: _Media) -> Streams:
         truth.replays,
         slates=media.live.slates,
         settings=configured(config),
-        addresses=Addresses(public_url=config.public_url, rtmp=lambda: media.live.doors.rtmp),
+        addresses=media.live.addresses,
     )
 
 

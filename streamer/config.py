@@ -129,6 +129,15 @@ class Config(BaseSettings):
     live_rtmp_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] = Field(
         1935, description="TCP port that publishers send RTMP to; 0 takes a free one, off takes none."
     )
+    live_rtmps_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] = Field(
+        "off", description="TCP port that publishers send RTMPS to; needs `tls_certificate` and `tls_key`."
+    )
+    tls_certificate: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
+        None, description="PEM file of the certificate that RTMPS shows, with those of its issuers."
+    )
+    tls_key: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
+        None, description="PEM file of the certificate's key, without a password."
+    )
     live_part_seconds: Annotated[Fraction, BeforeValidator(_exact), Field(ge=PART_LEAST, le=PART_MOST)] = (
         Field(
             Fraction(333, 1000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import aiohttp
 from rich.console import Console
@@ -41,14 +42,22 @@ async def create(config: Config, *, title: str) -> None:
     async with _catalog(config) as database:
         register = Register(database, Channels(database))
         stream, key = await register.create(title=clean_title(title), settings=configured(config))
-    port = config.live_rtmp_port
-    doors = Addresses(public_url=config.public_url, rtmp=lambda: None if port == "off" else port or None)
+    doors = Addresses(
+        public_url=config.public_url,
+        rtmp=lambda: _fixed(config.live_rtmp_port),
+        rtmps=lambda: _fixed(config.live_rtmps_port),
+    )
     console = Console(stderr=True)
     console.print(f"stream {stream.id}: /watch/{stream.id}", markup=False, soft_wrap=True)
     for address in doors.of(_reached(config)).values():
         console.print(f"publish to {address}", markup=False, soft_wrap=True)
     console.print("with this key, which is shown only now:", markup=False)
     print(key)  # noqa: T201 - the command's output, fit for a pipe
+
+
+def _fixed(port: int | Literal["off"]) -> int | None:
+    """Return a port that can be named; one that the server is to choose is not known here."""
+    return None if port == "off" else port or None
 
 
 async def show(config: Config) -> None:

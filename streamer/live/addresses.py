@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 RTMP_PORT = 1935
+RTMPS_PORT = 443
 
 _APP = "live"
 
@@ -13,17 +14,24 @@ _APP = "live"
 class Addresses:
     """The addresses at which this server takes what publishers send, by protocol."""
 
-    def __init__(self, *, public_url: str | None = None, rtmp: Callable[[], int | None]) -> None:
-        """Take the port of RTMP, None while it is closed. `public_url` names the host, or who asks does."""
+    def __init__(
+        self,
+        *,
+        public_url: str | None = None,
+        rtmp: Callable[[], int | None],
+        rtmps: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """Take the ports, each None while it is closed. `public_url` names the host, or who asks does."""
         self._public = urlsplit(public_url or "").hostname
-        self._rtmp = rtmp
+        self._doors = (("rtmp", rtmp, RTMP_PORT), ("rtmps", rtmps, RTMPS_PORT))
 
     def of(self, host: str) -> dict[str, str]:
         """Return the address of each protocol for somebody who reaches this server as `host`."""
         name = self._public or urlsplit(f"//{host}").hostname or "localhost"
         shown = f"[{name}]" if ":" in name else name
-        rtmp = self._rtmp()
-        if rtmp is None:
-            return {}
-        port = "" if rtmp == RTMP_PORT else f":{rtmp}"
-        return {"rtmp": f"rtmp://{shown}{port}/{_APP}"}
+        found = {}
+        for protocol, door, usual in self._doors:
+            port = door()
+            if port is not None:
+                found[protocol] = f"{protocol}://{shown}{'' if port == usual else f':{port}'}/{_APP}"
+        return found

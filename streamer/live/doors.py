@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import ssl
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from streamer.config import Config
 from streamer.errors import ConfigError
@@ -23,6 +26,7 @@ class Doors:
         self._config = config
         self._door = door
         self._rtmp: RtmpReceiver | None = None
+        self._rtmps: RtmpReceiver | None = None
         self._stack = AsyncExitStack()
 
     @property
@@ -30,24 +34,63 @@ class Doors:
         """Return the port of RTMP, None while it is closed."""
         return self._rtmp.port if self._rtmp is not None else None
 
+    @property
+    def rtmps(self) -> int | None:
+        """Return the port of RTMPS, None while it is closed."""
+        return self._rtmps.port if self._rtmps is not None else None
+
     async def __aenter__(self) -> Self:
-        """Open what is configured. Raise ConfigError where a port that was asked for is taken."""
-        port = self._config.live_rtmp_port
-        if port == "off":
-            return self
-        receiver = RtmpReceiver(self._door, host=self._config.host, port=port)
-        try:
-            self._rtmp = await self._stack.enter_async_context(receiver)
-        except OSError as error:
-            if "live_rtmp_port" in self._config.model_fields_set:
-                raise ConfigError(f"live_rtmp_port: port {port} cannot be taken: {error.strerror}") from error
-            _log.warning(
-                "nobody can publish over RTMP: port %s is taken; name another as live_rtmp_port", port
-            )
+        """Open what is configured. Raise ConfigError where that is not possible."""
+        tls = await self._tls() if self._config.live_rtmps_port != "off" else None
+        async with AsyncExitStack() as opened:
+            self._rtmp = await self._open(opened, "live_rtmp_port")
+            self._rtmps = await self._open(opened, "live_rtmps_port", tls=tls)
+            self._stack = opened.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
-        self._rtmp = None
+        self._rtmp = self._rtmps = None
+
+    async def _open(
+        self,
+        opened: AsyncExitStack,
+        key: Literal["live_rtmp_port", "live_rtmps_port"],
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> RtmpReceiver | None:
+        port: int | Literal["off"] = getattr(self._config, key)
+        if port == "off":
+            return None
+        receiver = RtmpReceiver(self._door, host=self._config.host, port=port, tls=tls)
+        try:
+            return await opened.enter_async_context(receiver)
+        except OSError as error:
+            if key in self._config.model_fields_set:
+                raise ConfigError(f"{key}: port {port} cannot be taken: {error.strerror}") from error
+            _log.warning("nobody can publish over RTMP: port %s is taken; name another as %s", port, key)
+            return None
+
+    async def _tls(self) -> ssl.SSLContext:
+        certificate, key = self._config.tls_certificate, self._config.tls_key
+        if certificate is None or key is None:
+            raise ConfigError("live_rtmps_port needs tls_certificate and tls_key.")
+        return await asyncio.to_thread(_context, certificate, key)
+
+
+def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return what a server proves itself with. Raise ConfigError where the files do not fit."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password of ours OpenSSL would ask the terminal for one.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except ssl.SSLError as error:
+        raise ConfigError(
+            "tls_certificate and tls_key are not a certificate in PEM and its key without a password:"
+            f" {error.reason or error}"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"tls_certificate or tls_key cannot be read: {error.strerror}") from error
+    return context

@@ -15,6 +15,7 @@ from streamer.config import Config
 from streamer.database import Database
 from streamer.ingest.browser import BrowserReceiver
 from streamer.ledger import SqlLedger
+from streamer.live.addresses import Addresses
 from streamer.live.admission import Admission, Everybody, Hook
 from streamer.live.aliases import Aliases
 from streamer.live.broadcasts import Broadcasts
@@ -42,6 +43,7 @@ class Station:
     studio: Studio
     delivery: Delivery
     doors: Doors
+    addresses: Addresses
     browser: BrowserReceiver
     slates: Slates
     clips: Clips
@@ -75,12 +77,14 @@ def station(
         admission=_admission(config, clock),
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
     )
+    doors = Doors(config, studio)
     delivery = Delivery(studio.find, store, alias=Aliases(database).resolve, push=studio.pushed)
     return Station(
         recovery=recovery,
         studio=studio,
         delivery=delivery,
-        doors=Doors(config, studio),
+        doors=doors,
+        addresses=Addresses(public_url=config.public_url, rtmp=lambda: doors.rtmp, rtmps=lambda: doors.rtmps),
         browser=BrowserReceiver(studio, spawner),
         slates=slates,
         clips=Clips(

@@ -22,11 +22,14 @@ _SOON = 30
 
 
 @contextlib.asynccontextmanager
-async def publishing(address: str, key: str, file: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def publishing(
+    address: str, key: str, file: Path, *options: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Send a file at its own pace while the block runs, as OBS would."""
     process = await asyncio.create_subprocess_exec(
         imageio_ffmpeg.get_ffmpeg_exe(),
         *("-hide_banner", "-loglevel", "warning", "-re", "-i", str(file), "-c", "copy", "-f", "flv"),
+        *options,
         f"{address}/{key}",
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -7,7 +7,6 @@ import hashlib
 import io
 import signal
 import ssl
-import subprocess
 
 import av
 import imageio_ffmpeg
@@ -16,6 +15,7 @@ import pytest
 from streamer.ingest import flv
 from streamer.ingest.flv import Kind
 from tests.encoder import SOON, Encoder, Lobby, receiving
+from tests.media.certificate import certificate as made
 from tests.media.clip import run
 
 COPY = ("-c", "copy", "-f", "flv")
@@ -183,19 +183,7 @@ async def test_a_server_that_stops_tells_its_publishers(publish):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """Return the files of a self-signed certificate for 127.0.0.1 and of its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    making = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
-    try:
-        subprocess.run(
-            [*making, "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-            check=True,
-            capture_output=True,
-        )
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return folder / "cert.pem", folder / "key.pem"
+    return made(tmp_path_factory.mktemp("tls"))
 
 
 async def test_rtmps(publish, clips, tmp_path, certificate):

@@ -25,5 +25,16 @@ def test_the_public_host_goes_first():
     assert addresses.of("10.0.0.1:8080") == {"rtmp": "rtmp://tv.example.org/live"}
 
 
+def test_each_open_door_is_named():
+    addresses = Addresses(rtmp=lambda: 1935, rtmps=lambda: 1936)
+    assert addresses.of("localhost") == {
+        "rtmp": "rtmp://localhost/live",
+        "rtmps": "rtmps://localhost:1936/live",
+    }
+    assert Addresses(rtmp=lambda: None, rtmps=lambda: 443).of("localhost") == {
+        "rtmps": "rtmps://localhost/live"
+    }
+
+
 def test_a_door_that_is_closed_is_not_named():
     assert Addresses(rtmp=lambda: None).of("localhost") == {}

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from streamer.ingest.errors import NotAdmitted, Undecided
+from streamer.ingest.errors import KeyUnknown, NotAdmitted, Undecided
 from streamer.live.admission import SIGNATURE, Everybody, Hook
 from streamer.live.streams import Settings, Stream
+from streamer.live.studio import Studio
 from streamer.outbound import Outbound, allowance
 from streamer.rows import StreamState
 
@@ -131,6 +132,24 @@ async def test_what_is_no_decision_refuses_unless_it_is_to_admit(receiver, statu
         await receiver.hook().admit(STREAM, Publisher())
     await receiver.hook(fails_open=True).admit(STREAM, Publisher())
     assert len(receiver.asked) == 2
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_who_is_refused_waits_for_it_whether_the_key_is_known_or_not(known):
+    class Keys:
+        async def by_key(self, key):
+            return STREAM if known else None
+
+    class Nobody:
+        async def admit(self, stream, publisher):
+            raise NotAdmitted("Not today.")
+
+    delays = []
+    rest = dict.fromkeys(("means", "recovery", "render", "slates"))
+    studio = Studio(Keys(), None, None, admission=Nobody(), delay=lambda: delays.append(1) or 0, **rest)
+    with pytest.raises(NotAdmitted if known else KeyUnknown):
+        await studio.admit("key", Publisher())
+    assert delays == [1]
 
 
 async def test_a_hook_that_may_not_be_asked_decides_nothing(receiver, caplog):

@@ -71,7 +71,10 @@ RULES: Mapping[str, Rule] = {
     "stream-key": Rule(),
     "stream-end": Rule(),
     "stream-slate": Rule(),
-    "publish": PUBLIC,  # the stream's key, which comes in the first message, is the right
+    # The stream's key, which comes in the first message or as a bearer, is the right.
+    "publish": PUBLIC,
+    "whip": Rule(read=Policy.PUBLIC, write=Policy.PUBLIC),
+    "whip-session": Rule(read=Policy.PUBLIC, write=Policy.PUBLIC),
     "runs": Rule(),
     "queue": Rule(),
     "workers": Rule(),

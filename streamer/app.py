@@ -334,6 +334,7 @@ def _application(
     app.on_shutdown.append(lambda _: control.close())
     app.on_shutdown.append(lambda _: media.live.delivery.close())
     app.on_shutdown.append(lambda _: media.live.browser.close())
+    app.on_shutdown.append(lambda _: media.live.whip.close())
     return app
 
 
@@ -358,6 +359,7 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
         _streams(config, truth, media),
         Cuts(media.live.clips, truth.replays),
         media.live.browser,
+        media.live.whip,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -76,6 +78,9 @@ def _still(config: Config) -> Iterator[tuple[bool, str]]:
     yield ours, "the package `streamer` is this one" if ours else f"`streamer` comes from {streamer.__file__}"
     there = bundle().is_dir()
     yield there, "the web player is built" if there else "the web player is missing: reinstall the package"
+    webrtc = importlib.util.find_spec("aiortc") is not None
+    missing = 'not installed, nobody can publish by WHIP: pip install "streamer[webrtc]"'
+    yield True, f"WebRTC: {'aiortc ' + version('aiortc') if webrtc else missing}"
     folder = config.data if config.data.exists() else config.data.parent
     free = shutil.disk_usage(folder).free
     enough = free > config.disk_reserve_bytes

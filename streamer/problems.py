@@ -13,6 +13,7 @@ from aiohttp import web
 
 from packager import errors as packaging
 from streamer import errors
+from streamer.ingest import errors as ingest
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,12 @@ TABLE: dict[type[Exception], Entry] = {
     errors.TooManyBroadcasts: Entry(
         status=503, slug="too-many-broadcasts", title="Too many broadcasts are on air"
     ),
+    ingest.KeyUnknown: Entry(status=401, slug="key-unknown", title="The stream key is not known"),
+    ingest.KeyBusy: Entry(status=409, slug="key-busy", title="The stream cannot be published to now"),
+    ingest.Crowded: Entry(status=503, slug="too-many-publishers", title="There are too many publishers"),
+    ingest.BadOffer: Entry(status=400, slug="bad-offer", title="The session description does not do"),
+    ingest.NoSuchSession: Entry(status=404, slug="no-such-session", title="No such session"),
+    ingest.WebrtcMissing: Entry(status=501, slug="webrtc-missing", title="WebRTC is not installed"),
     errors.InvalidCursor: Entry(status=400, slug="invalid-cursor", title="Unknown cursor"),
     errors.InvalidRequest: Entry(status=400, slug="invalid-request", title="The request is not valid"),
     errors.CatalogFull: Entry(status=507, slug="catalog-full", title="The catalog's disk is full"),

@@ -48,6 +48,18 @@ class BadHello(IngestError):
     """A client does not begin with the message that it should."""
 
 
+class BadOffer(IngestError):
+    """A description or a candidate of a session cannot be understood, or does not fit."""
+
+
+class WebrtcMissing(IngestError):
+    """What speaks WebRTC is not installed."""
+
+
+class NoSuchSession(IngestError):
+    """No publisher has this session, or it is over."""
+
+
 class CodecRefused(IngestError):
     """The publisher sends something other than H.264 and AAC."""
 

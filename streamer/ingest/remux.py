@@ -25,8 +25,10 @@ _READ_BYTES = 64 << 10
 _HEAD_MAX = 256 << 10
 _LIMITS = Limits(memory=2 << 30, cpu_seconds=None, wall_seconds=None)
 
-# Element CodecID with its length (RFC 9559, §5.1.4.1.21), of a track that is seen (§12).
-_CODEC = re.compile(rb"\x86([\x83-\xbf])(?=V_)")
+# Element CodecID of a track that is seen, its length in one to eight bytes (RFC 9559, §5.1.4.1.21 and §12).
+_CODEC = re.compile(
+    rb"\x86(?:[\x83-\xbf]|\x40.|\x20.{2}|\x10.{3}|\x08.{4}|\x04.{5}|\x02.{6}|\x01.{7})(?=V_)", re.DOTALL
+)
 _H264 = b"V_MPEG4/ISO/AVC"
 
 
@@ -80,7 +82,7 @@ def _codec(head: bytes) -> bytes | None:
     found = _CODEC.search(head)
     if found is None:
         return None
-    end = found.end() + (found[1][0] & 0x7F)
+    end = found.end() + (found[0][-1] & 0x7F)
     return head[found.end() : end] if len(head) >= end else None
 
 

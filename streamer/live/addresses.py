@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from streamer.ingest.whip import PATH as WHIP_PATH
+
 RTMP_PORT = 1935
 RTMPS_PORT = 443
 
@@ -20,9 +22,15 @@ class Addresses:
         public_url: str | None = None,
         rtmp: Callable[[], int | None],
         rtmps: Callable[[], int | None] = lambda: None,
+        whip: bool = False,
     ) -> None:
-        """Take the ports, each None while it is closed. `public_url` names the host, or who asks does."""
+        """Take the ports, each None while it is closed, and whether WHIP is taken.
+
+        `public_url` names the host, or who asks does.
+        """
         self._public = urlsplit(public_url or "").hostname
+        self._root = (public_url or "").rstrip("/")
+        self._whip = whip
         self._doors = (("rtmp", rtmp, RTMP_PORT), ("rtmps", rtmps, RTMPS_PORT))
 
     def of(self, host: str) -> dict[str, str]:
@@ -34,4 +42,6 @@ class Addresses:
             port = door()
             if port is not None:
                 found[protocol] = f"{protocol}://{shown}{'' if port == usual else f':{port}'}/{_APP}"
+        if self._whip:
+            found["whip"] = f"{self._root or f'http://{host}'}{WHIP_PATH}"
         return found

@@ -25,6 +25,10 @@ _TRIES = 5
 """Encoders in a row that may fail soon after their start before the broadcast is given up."""
 
 _SOON_SECONDS = 60
+
+_COMING_SECONDS = 10
+"""How long it may take from a publisher's admission to its being there, at least."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +60,7 @@ class Broadcast:
         self._recorder = recorder
         self._stand = stand
         self._publisher: Publisher | None = None
+        self._met = False
         self._said: dict[Kind, Tag] = {}
         self._first: Offer | None = None
         self._opening = Opening()
@@ -78,6 +83,7 @@ class Broadcast:
         """
         self.give_way(publisher)
         former, self._publisher = self._publisher, publisher
+        self._met = True
         if former is not None:
             former.close(Ending.TAKEN_OVER)
         self._said, self._opening = {}, Opening()
@@ -145,8 +151,10 @@ class Broadcast:
     async def _change(self) -> bool:
         """Wait for a change; False where nobody has published for too long, or it is over."""
         changed = self._changed
+        away = self._settings.reconnect_seconds
+        away = away if self._met else max(away, _COMING_SECONDS)
         try:
-            async with asyncio.timeout(None if self._publisher else self._settings.reconnect_seconds):
+            async with asyncio.timeout(None if self._publisher else away):
                 await changed.wait()
         except TimeoutError:
             return False

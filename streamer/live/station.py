@@ -14,6 +14,7 @@ from streamer.channel import Channels
 from streamer.config import Config
 from streamer.database import Database
 from streamer.ingest.browser import BrowserReceiver
+from streamer.ingest.whip import WhipReceiver, webrtc
 from streamer.ledger import SqlLedger
 from streamer.live.addresses import Addresses
 from streamer.live.admission import Admission, Everybody, Hook
@@ -47,6 +48,7 @@ class Station:
     browser: BrowserReceiver
     slates: Slates
     clips: Clips
+    whip: WhipReceiver
 
 
 def station(
@@ -79,12 +81,18 @@ def station(
     )
     doors = Doors(config, studio)
     delivery = Delivery(studio.find, store, alias=Aliases(database).resolve, push=studio.pushed)
+    whip = WhipReceiver(studio, spawner, peer=webrtc())
     return Station(
         recovery=recovery,
         studio=studio,
         delivery=delivery,
         doors=doors,
-        addresses=Addresses(public_url=config.public_url, rtmp=lambda: doors.rtmp, rtmps=lambda: doors.rtmps),
+        addresses=Addresses(
+            public_url=config.public_url,
+            rtmp=lambda: doors.rtmp,
+            rtmps=lambda: doors.rtmps,
+            whip=whip.there,
+        ),
         browser=BrowserReceiver(studio, spawner),
         slates=slates,
         clips=Clips(
@@ -93,6 +101,7 @@ def station(
             store,
             render=recording.manifests,
         ),
+        whip=whip,
     )
 
 

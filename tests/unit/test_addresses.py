@@ -38,3 +38,11 @@ def test_each_open_door_is_named():
 
 def test_a_door_that_is_closed_is_not_named():
     assert Addresses(rtmp=lambda: None).of("localhost") == {}
+
+
+def test_webrtc_goes_where_http_does():
+    assert Addresses(rtmp=lambda: None, whip=True).of("10.0.0.1:8080") == {
+        "whip": "http://10.0.0.1:8080/whip"
+    }
+    addresses = Addresses(public_url="https://tv.example.org/", rtmp=lambda: None, whip=True)
+    assert addresses.of("10.0.0.1:8080") == {"whip": "https://tv.example.org/whip"}

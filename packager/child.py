@@ -27,7 +27,8 @@ class Command:
 
     `argv[0]` is the program's absolute path. Where `function` names one of this package (`module:name`), it
     is called with `argv` and the outputs instead, in a fork that has PyAV loaded. Only `readable` files and
-    folders can be read, besides the system's libraries, and only `writable` can be written in.
+    folders can be read, besides the system's libraries, and only `writable` can be written in. `datagrams`
+    allows UDP sockets, and nothing else of the network.
     """
 
     argv: tuple[str, ...]
@@ -39,6 +40,7 @@ class Command:
     stdin: AsyncIterator[bytes] | None = None
     progress: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
+    datagrams: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,6 +170,36 @@ def grain(program: Path, offer: Offer, *, seconds: int) -> tuple[str, ...]:
     return compiled(program, [ffmpeg.output(grainy, "pipe:3", **_FAST, **_EVENLY_KEYED, **_flv())])
 
 
+def srt(program: Path, *, host: str, port: int, passphrase: str) -> tuple[str, ...]:
+    """Wait for one SRT caller who knows the passphrase, and make FLV of the transport stream that it sends.
+
+    `host` is an address, not a name: nothing can be looked up where this runs.
+    """
+    source = ffmpeg.input(
+        f"srt://{f'[{host}]' if ':' in host else host}:{port}",
+        f="mpegts",
+        mode="listener",
+        passphrase=passphrase,
+        pbkeylen=16,
+        latency=SRT_LATENCY_MICROSECONDS,
+        # As much as it takes to see a keyframe and the sound; all of it is handed on.
+        probesize=_SRT_PROBE_BYTES,
+        analyzeduration=_SRT_PROBE_MICROSECONDS,
+        fpsprobesize=0,
+        threads=1,
+        flags="low_delay",
+        codec_whitelist=",".join(CODECS),
+        protocol_whitelist="srt",
+        max_pixels=36_000_000,
+    )
+    picture = {"c:v": "copy"}
+    return compiled(program, [ffmpeg.output(source["v:0"], source["a:0?"], "pipe:3", **picture, **_flv())])
+
+
+SRT_LATENCY_MICROSECONDS = 120_000
+_SRT_PROBE_BYTES = 8 << 20
+_SRT_PROBE_MICROSECONDS = 2_000_000
+
 _FAST = {
     "c:v": "libx264",
     "preset": "ultrafast",

@@ -228,6 +228,7 @@ def _request(name: int, command: Command, theirs: Mapping[str, int]) -> bytes:
         readable=command.readable,
         writable=command.writable,
         program=None if command.function else Path(command.argv[0]),
+        datagrams=command.datagrams,
     )
     return json.dumps(
         {

@@ -50,13 +50,15 @@ class Limits:
 class Box:
     """The walls of one child: limits, readable files and folders, one writable folder, what may be run.
 
-    Without `program` the child may start no program at all: it is a function of ours.
+    Without `program` the child may start no program at all: it is a function of ours. With `datagrams` it
+    may receive and send over UDP, which is what listening for SRT takes.
     """
 
     limits: Limits
     readable: tuple[Path, ...] = ()
     writable: Path | None = None
     program: Path | None = None
+    datagrams: bool = False
 
 
 def tier() -> str:
@@ -81,7 +83,7 @@ def enter(box: Box) -> None:
     if landlock.version(_LIBC):
         landlock.apply(_LIBC, _rules(box))
     if seccomp.available(_LIBC):
-        seccomp.apply(_LIBC, seccomp.assemble(may_exec=box.program is not None))
+        seccomp.apply(_LIBC, seccomp.assemble(may_exec=box.program is not None, datagrams=box.datagrams))
 
 
 def _limit(limits: Limits) -> None:

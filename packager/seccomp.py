@@ -7,6 +7,7 @@ import errno
 import functools
 import os
 import platform
+import socket
 import struct
 
 # Number on x86_64, number on aarch64 (asm-generic table); None where the architecture lacks the call.
@@ -87,7 +88,7 @@ _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # AUDI
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET: a namespace widens the kernel's surface.
 _NAMESPACES = 0x7E020000
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _PR_GET_SECCOMP, _MODE_FILTER = 38, 22, 21, 2
 
@@ -104,10 +105,16 @@ def available(libc: ctypes.CDLL) -> bool:
 
 
 @functools.cache
-def assemble(*, may_exec: bool) -> bytes:
-    """Return the filter for this architecture; without `may_exec` the child cannot start a program either."""
+def assemble(*, may_exec: bool, datagrams: bool = False) -> bytes:
+    """Return the filter for this architecture; without `may_exec` the child cannot start a program either.
+
+    With `datagrams` it may open UDP sockets and bind them, and still neither connect nor open others.
+    """
     column, architecture = _ARCHITECTURES[platform.machine()]
     table = _DENIED if may_exec else _DENIED | _EXEC
+    gate = _datagram_gate(column) if datagrams else []
+    if datagrams:
+        table = {name: pair for name, pair in table.items() if name not in {"socket", "bind"}}
     numbers = sorted(number for pair in table.values() if (number := pair[column]) is not None)
     tests = [_instruction(_EQUAL, number) for number in numbers]
     head = [
@@ -135,7 +142,26 @@ def assemble(*, may_exec: bool) -> bytes:
         body[place] = struct.pack("HBBI", code, last - place - 1, no, value)
     place = len(tests) + 1
     body[place] = _instruction(_EQUAL, _CLONE3, yes=last - place - 2)
-    return b"".join((*head, *body))
+    return b"".join((*head, *gate, *body))
+
+
+def _datagram_gate(column: int) -> list[bytes]:
+    """Return what allows socket() for UDP over IPv4 and IPv6, and denies it for all else.
+
+    It stands behind the load of the call's number, which it leaves in place for other calls.
+    """
+    number = _DENIED["socket"][column]
+    return [
+        _instruction(_EQUAL, number or 0, no=8),
+        _instruction(_LOAD, 24),  # low half of the second argument
+        _instruction(_AND, 0xF),  # without SOCK_CLOEXEC and SOCK_NONBLOCK
+        _instruction(_EQUAL, socket.SOCK_DGRAM, no=3),
+        _instruction(_LOAD, 16),
+        _instruction(_EQUAL, socket.AF_INET, yes=2),
+        _instruction(_EQUAL, socket.AF_INET6, yes=1),
+        _instruction(_RETURN, _ERROR | errno.EPERM),
+        _instruction(_RETURN, _ALLOW),
+    ]
 
 
 def apply(libc: ctypes.CDLL, program: bytes) -> None:

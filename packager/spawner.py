@@ -49,6 +49,7 @@ def box_to_json(box: Box) -> dict[str, Any]:
         "readable": [str(path) for path in box.readable],
         "writable": None if box.writable is None else str(box.writable),
         "program": None if box.program is None else str(box.program),
+        "datagrams": box.datagrams,
     }
 
 
@@ -59,6 +60,7 @@ def _box_from_json(value: Mapping[str, Any]) -> Box:
         readable=tuple(Path(name) for name in value["readable"]),
         writable=None if value["writable"] is None else Path(value["writable"]),
         program=None if value["program"] is None else Path(value["program"]),
+        datagrams=value["datagrams"],
     )
 
 

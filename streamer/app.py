@@ -372,6 +372,7 @@ def _streams(config: Config, truth: _Truth, media: _Media) -> Streams:
         slates=media.live.slates,
         settings=configured(config),
         addresses=media.live.addresses,
+        lines=media.live.lines,
     )
 
 

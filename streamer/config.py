@@ -138,6 +138,15 @@ class Config(BaseSettings):
     tls_key: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
         None, description="PEM file of the certificate's key, without a password."
     )
+    live_srt_port_first: Annotated[int, Field(ge=1, le=65535)] | Literal["off"] = Field(
+        "off", description="First UDP port of a range for SRT, one port for each live stream; off takes none."
+    )
+    live_srt_port_count: int = Field(
+        16,
+        ge=1,
+        le=1000,
+        description="Ports of that range; streams beyond it have none, the oldest go first.",
+    )
     live_part_seconds: Annotated[Fraction, BeforeValidator(_exact), Field(ge=PART_LEAST, le=PART_MOST)] = (
         Field(
             Fraction(333, 1000),

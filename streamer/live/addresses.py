@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from streamer.ingest.srt import Line
 from streamer.ingest.whip import PATH as WHIP_PATH
 
 RTMP_PORT = 1935
@@ -33,8 +34,11 @@ class Addresses:
         self._whip = whip
         self._doors = (("rtmp", rtmp, RTMP_PORT), ("rtmps", rtmps, RTMPS_PORT))
 
-    def of(self, host: str) -> dict[str, str]:
-        """Return the address of each protocol for somebody who reaches this server as `host`."""
+    def of(self, host: str, line: Line | None = None) -> dict[str, str]:
+        """Return the address of each protocol for somebody who reaches this server as `host`.
+
+        With a `line` of SRT its address has the passphrase in it, which is for the stream's owner.
+        """
         name = self._public or urlsplit(f"//{host}").hostname or "localhost"
         shown = f"[{name}]" if ":" in name else name
         found = {}
@@ -44,4 +48,6 @@ class Addresses:
                 found[protocol] = f"{protocol}://{shown}{'' if port == usual else f':{port}'}/{_APP}"
         if self._whip:
             found["whip"] = f"{self._root or f'http://{host}'}{WHIP_PATH}"
+        if line is not None:
+            found["srt"] = f"srt://{shown}:{line.port}?mode=caller&passphrase={line.passphrase}&pbkeylen=16"
         return found

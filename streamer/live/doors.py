@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,7 @@ from streamer.config import Config
 from streamer.errors import ConfigError
 from streamer.ingest.door import Door
 from streamer.ingest.rtmp import RtmpReceiver
+from streamer.ingest.srt import SrtReceiver
 
 _log = logging.getLogger(__name__)
 
@@ -21,10 +24,13 @@ _log = logging.getLogger(__name__)
 class Doors:
     """Open while it is entered. Where a port that nobody asked for is taken, its door stays shut."""
 
-    def __init__(self, config: Config, door: Door) -> None:
-        """Take what is configured, and who decides about keys."""
+    def __init__(
+        self, config: Config, door: Door, *, srt: Callable[[str], SrtReceiver] | None = None
+    ) -> None:
+        """Take what is configured, who decides about keys, and what listens for SRT on an address."""
         self._config = config
         self._door = door
+        self._srt = srt
         self._rtmp: RtmpReceiver | None = None
         self._rtmps: RtmpReceiver | None = None
         self._stack = AsyncExitStack()
@@ -45,6 +51,10 @@ class Doors:
         async with AsyncExitStack() as opened:
             self._rtmp = await self._open(opened, "live_rtmp_port")
             self._rtmps = await self._open(opened, "live_rtmps_port", tls=tls)
+            if self._srt is not None:
+                host = self._config.host
+                found = await asyncio.get_running_loop().getaddrinfo(host, 0, type=socket.SOCK_DGRAM)
+                await opened.enter_async_context(self._srt(str(found[0][4][0])))
             self._stack = opened.pop_all()
         return self
 

@@ -7,7 +7,7 @@ import hmac
 import secrets
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer import schema
@@ -87,6 +87,14 @@ class Register:
         if row is None or not hmac.compare_digest(row.key_hash, hashed):
             return None
         return stream_row(row)
+
+    async def key_hashes(self, limit: int) -> dict[str, str]:
+        """Return the hash of the key of each stream, the oldest streams first."""
+        table = schema.stream
+        chosen = select(table.c.id, table.c.key_hash).where(table.c.deleted.is_(None))
+        async with self._database.read() as connection:
+            found = await connection.execute(chosen.order_by(table.c.created, table.c.id).limit(limit))
+            return {row.id: row.key_hash for row in found}
 
     async def change(
         self, stream: str, *, title: str | None = None, settings: Settings | None = None

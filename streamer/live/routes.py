@@ -7,8 +7,10 @@ from typing import Any, Final, Protocol
 
 from aiohttp import hdrs, web
 
+from streamer.access import Policy, principal_key
 from streamer.errors import InvalidRequest, WrongState
 from streamer.live.addresses import Addresses
+from streamer.live.lines import Lines
 from streamer.live.register import PAGE_MAX, Register
 from streamer.live.slates import MOST_BYTES
 from streamer.live.streams import Settings, Stream, show
@@ -50,14 +52,19 @@ class Streams:
         slates: Pictures,
         settings: Settings,
         addresses: Addresses,
+        lines: Lines | None = None,
     ) -> None:
-        """Take the register, what ends broadcasts, and the settings of a stream that wishes for nothing."""
+        """Take the register, what ends broadcasts, and the settings of a stream that wishes for nothing.
+
+        `lines` tells ports of SRT, None where there are none.
+        """
         self._register = register
         self._air = air
         self._slates = slates
         self._replays = replays
         self._settings = settings
         self._addresses = addresses
+        self._lines = lines
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -88,11 +95,12 @@ class Streams:
 
         async def work() -> Answer:
             stream, secret["key"] = await self._register.create(title=title, settings=settings)
-            return 201, self._shown(request, stream)
+            await self._tell_lines()
+            return 201, self._plain(request, stream)
 
         # What is kept for a repetition is not secret: who repeats a request gets the stream and no key.
         status, told = await self._once(request, json.dumps(wish, sort_keys=True), work=work)
-        return answer({**told, "key": secret.get("key")}, status=status)
+        return answer({**self._owned(request, told), "key": secret.get("key")}, status=status)
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer with one stream."""
@@ -135,6 +143,7 @@ class Streams:
     async def rotate(self, request: web.Request) -> web.Response:
         """Give the stream another key, which is in this answer and in no other."""
         stream, key = await self._register.rotate_key(request.match_info["stream"])
+        await self._tell_lines()
         return answer({**self._shown(request, stream), "key": key})
 
     async def end(self, request: web.Request) -> web.Response:
@@ -145,13 +154,27 @@ class Streams:
             if not stream.on_air:
                 raise WrongState("The stream is not on air.")
             await self._air.end(stream.id)
-            return 200, self._shown(request, await self._register.get(stream.id))
+            return 200, self._plain(request, await self._register.get(stream.id))
 
         status, told = await self._once(request, work=work)
-        return answer(told, status=status)
+        return answer(self._owned(request, told), status=status)
 
     def _shown(self, request: web.Request, stream: Stream) -> dict[str, Any]:
+        return self._owned(request, self._plain(request, stream))
+
+    def _plain(self, request: web.Request, stream: Stream) -> dict[str, Any]:
+        """Return what may be kept for a repetition: nothing of it is secret."""
         return {**show(stream), "ingest": self._addresses.of(request.host)}
+
+    def _owned(self, request: web.Request, shown: dict[str, Any]) -> dict[str, Any]:
+        """Return a stream as shown with SRT's address, which has the passphrase, for administrators."""
+        owner = request[principal_key].policy >= Policy.ADMIN
+        line = self._lines.of(shown["id"]) if self._lines is not None and owner else None
+        return shown if line is None else {**shown, "ingest": self._addresses.of(request.host, line)}
+
+    async def _tell_lines(self) -> None:
+        if self._lines is not None:
+            await self._lines()
 
     async def _once(self, request: web.Request, *marks: str, work: Any) -> Answer:
         key = request.headers.get("Idempotency-Key")

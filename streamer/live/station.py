@@ -13,7 +13,9 @@ from packager.store import Store
 from streamer.channel import Channels
 from streamer.config import Config
 from streamer.database import Database
+from streamer.errors import ConfigError
 from streamer.ingest.browser import BrowserReceiver
+from streamer.ingest.srt import SrtReceiver
 from streamer.ingest.whip import WhipReceiver, webrtc
 from streamer.ledger import SqlLedger
 from streamer.live.addresses import Addresses
@@ -25,6 +27,7 @@ from streamer.live.clips import Clips
 from streamer.live.delivery import Delivery
 from streamer.live.doors import Doors
 from streamer.live.encoding import Means
+from streamer.live.lines import Lines
 from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.slates import Slates
@@ -49,6 +52,7 @@ class Station:
     slates: Slates
     clips: Clips
     whip: WhipReceiver
+    lines: Lines | None
 
 
 def station(
@@ -79,7 +83,12 @@ def station(
         admission=_admission(config, clock),
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
     )
-    doors = Doors(config, studio)
+    lines = _lines(config, register)
+    doors = Doors(
+        config,
+        studio,
+        srt=None if lines is None else lambda host: SrtReceiver(lines, studio.admit_to, spawner, host=host),
+    )
     delivery = Delivery(studio.find, store, alias=Aliases(database).resolve, push=studio.pushed)
     whip = WhipReceiver(studio, spawner, peer=webrtc())
     return Station(
@@ -102,7 +111,18 @@ def station(
             render=recording.manifests,
         ),
         whip=whip,
+        lines=lines,
     )
+
+
+def _lines(config: Config, register: Register) -> Lines | None:
+    """Return what gives streams their ports of SRT; None where that is off."""
+    first, count = config.live_srt_port_first, config.live_srt_port_count
+    if first == "off":
+        return None
+    if first + count > 1 << 16:
+        raise ConfigError("live_srt_port_count: the range goes beyond port 65535")
+    return Lines(config.data, first=first, count=count, keys=lambda: register.key_hashes(count))
 
 
 def _admission(config: Config, clock: Clock) -> Admission:

@@ -135,6 +135,15 @@ class Studio:
         except Refused:
             await asyncio.sleep(self._delay())
             raise
+        return await self._take(stream, publisher)
+
+    async def admit_to(self, stream: str, publisher: Publisher) -> Take:
+        """Let a publisher in that has shown its right otherwise. Raise NotAdmitted, Undecided, KeyBusy."""
+        found = await self._register.get(stream)
+        await self._admission.admit(found, publisher)
+        return await self._take(found, publisher)
+
+    async def _take(self, stream: Stream, publisher: Publisher) -> Take:
         async with self._turns.setdefault(stream.id, asyncio.Lock()):
             running = self._running.get(stream.id)
             if running is not None and running.broadcast.over:

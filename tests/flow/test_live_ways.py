@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import imageio_ffmpeg
+import pytest
 
 from streamer.ingest.browser import PATH
-from tests.flow.test_remux import BROWSER
+from tests.flow.test_remux import BROWSER, STREAM
 from tests.flow.test_whip import CALL
-from tests.flow.whole_site import running
+from tests.flow.whole_site import rows, running
 
 LIVE = "/api/v1/live"
+
+
+@pytest.fixture
+def udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 async def created(site, **wish):
@@ -57,6 +66,39 @@ async def test_a_browser_publishes_over_the_websocket(data_dir, clips):
         asset = await recorded(site, made["id"])
         assert 5 < asset["duration"] < 8
         assert set(await site.urls(asset["id"])) >= {"180p", "audio-0"}
+
+
+async def test_ffmpeg_publishes_over_srt(data_dir, clips, spawn, udp_port):
+    async with running(data_dir, live_srt_port_first=udp_port, live_srt_port_count=1) as site:
+        made = await created(site)
+        address = made["ingest"]["srt"]
+        async with asyncio.timeout(60):
+            while True:  # a listener takes a moment to come up
+                child = await spawn(
+                    *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-re"),
+                    *("-i", clips.make(STREAM), "-c", "copy", "-f", "mpegts", address + "&pkt_size=1316"),
+                )
+                if await child.wait() == 0:
+                    break
+        asset = await recorded(site, made["id"])
+        assert 5 < asset["duration"] < 8
+        assert set(await site.urls(asset["id"])) >= {"180p", "audio-0"}
+
+
+async def test_the_passphrase_of_srt_is_shown_to_administrators_alone(data_dir, udp_port):
+    async with running(data_dir, live_srt_port_first=udp_port) as site:
+        repeated = {"headers": {"Idempotency-Key": "k1"}}
+        made = await site.json("POST", LIVE, status=201, **repeated)
+        phrase = made["ingest"]["srt"].partition("passphrase=")[2].partition("&")[0]
+        assert f":{udp_port}?" in made["ingest"]["srt"]
+        assert (await site.json("POST", LIVE, status=201, **repeated))["ingest"] == made["ingest"]
+        one = f"{LIVE}/{made['id']}"
+        assert (await site.json("GET", one))["ingest"] == made["ingest"]
+        proxied = {"headers": {"X-Forwarded-For": "192.0.2.1"}}
+        assert "srt" not in (await site.json("GET", one, **proxied))["ingest"]
+        assert phrase not in str(rows(data_dir, "SELECT * FROM idempotency"))
+        rotated = await site.json("POST", f"{one}/key")
+        assert rotated["ingest"]["srt"] != made["ingest"]["srt"]
 
 
 async def test_pages_of_other_sites_may_not_publish(data_dir):

@@ -111,6 +111,32 @@ async def test_calls(spawner, program: str):
     assert "PermissionError" in await outcome(spawner, python(program))
 
 
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])
+async def test_datagrams_are_an_exception_of_one_command(spawner, family):
+    local = "127.0.0.1" if family == "AF_INET" else "::1"
+    program = f"import socket as s; s.socket(s.{family}, s.SOCK_DGRAM).bind(({local!r}, 0))"
+    async with await spawner.start(python(program, datagrams=True)) as child:
+        assert (await child.wait()).status == 0
+    assert "PermissionError" in await outcome(spawner, python(program))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import socket as s; s.socket()",
+        "import socket as s; s.socket(s.AF_INET6)",
+        "import socket as s; s.socket(s.AF_INET, s.SOCK_RAW)",
+        "import socket as s; s.socket(s.AF_UNIX, s.SOCK_DGRAM)",
+        "import socket as s; s.socket(s.AF_NETLINK, s.SOCK_RAW)",
+        "import socket as s; s.socket(s.AF_INET, s.SOCK_DGRAM).connect(('127.0.0.1', 9))",
+        "open('/etc/passwd')",
+        "import os; os.kill(os.getppid(), 9)",
+    ],
+)
+async def test_datagrams_are_all_of_the_network_that_is_allowed(spawner, program):
+    assert "PermissionError" in await outcome(spawner, python(program, datagrams=True))
+
+
 async def test_calls_that_python_lacks(spawner):
     program = """
 import ctypes, os

@@ -71,6 +71,7 @@ RULES: Mapping[str, Rule] = {
     "stream-key": Rule(),
     "stream-end": Rule(),
     "stream-slate": Rule(),
+    "stream-test": Rule(),
     # The stream's key, which comes in the first message or as a bearer, is the right.
     "publish": PUBLIC,
     "whip": Rule(read=Policy.PUBLIC, write=Policy.PUBLIC),

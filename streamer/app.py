@@ -335,6 +335,7 @@ def _application(
     app.on_shutdown.append(lambda _: media.live.delivery.close())
     app.on_shutdown.append(lambda _: media.live.browser.close())
     app.on_shutdown.append(lambda _: media.live.whip.close())
+    app.on_shutdown.append(lambda _: media.live.cards.close())
     return app
 
 
@@ -360,6 +361,7 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
         Cuts(media.live.clips, truth.replays),
         media.live.browser,
         media.live.whip,
+        media.live.cards,
     )
 
 

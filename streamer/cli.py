@@ -81,13 +81,17 @@ def worker(
 @live_app.command("create")
 def live_create(
     title: Annotated[str, typer.Option(help="What it is called.")] = "Live",
+    *,
+    test: Annotated[bool, typer.Option("--test", help="Have the server publish a test card to it.")] = False,
+    host: Host = None,
+    port: Port = None,
     data: Data = None,
     config: Settings = None,
 ) -> None:
     """Make a stream. Its key is shown once and stored only as a hash."""
     from streamer.live_command import create  # noqa: PLC0415
 
-    _finish(create(_load(config, data=data), title=title))
+    _finish(create(_load(config, data=data, host=host, port=port), title=title, test=test))
 
 
 @live_app.command("list")

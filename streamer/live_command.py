@@ -37,8 +37,11 @@ async def _catalog(config: Config) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def create(config: Config, *, title: str) -> None:
-    """Make a stream and print its key, once."""
+async def create(config: Config, *, title: str, test: bool = False) -> None:
+    """Make a stream and print its key, once; with `test` the running server publishes a test card to it.
+
+    Raise ServerAway, ConfigError.
+    """
     async with _catalog(config) as database:
         register = Register(database, Channels(database))
         stream, key = await register.create(title=clean_title(title), settings=configured(config))
@@ -53,6 +56,9 @@ async def create(config: Config, *, title: str) -> None:
         console.print(f"publish to {address}", markup=False, soft_wrap=True)
     console.print("with this key, which is shown only now:", markup=False)
     print(key)  # noqa: T201 - the command's output, fit for a pipe
+    if test:
+        await _told(config, f"{ROOT}/{stream.id}/test")
+        console.print("the server publishes a test card to it", markup=False)
 
 
 def _fixed(port: int | Literal["off"]) -> int | None:
@@ -80,17 +86,22 @@ async def show(config: Config) -> None:
 
 async def end(config: Config, stream: str) -> None:
     """Have the running server end what is on air. Raise ServerAway, ConfigError."""
+    told = await _told(config, f"{ROOT}/{stream}/end")
+    Console().print(f"stream {stream} is {told['state']}; its recording is {told['asset']}", markup=False)
+
+
+async def _told(config: Config, path: str) -> dict[str, str]:
+    """Have the running server do what a POST asks, and return its answer. Raise ServerAway, ConfigError."""
     if config.port == 0:
         raise ConfigError("name the server's port with --port: it took any free one")
     async with _catalog(config) as database:
         # Whoever may write to the catalog may do everything; the server is told so by a token for this once.
         tokens = Tokens(database)
-        token, secret = await tokens.create(Role.ADMIN, "streamer live end")
+        token, secret = await tokens.create(Role.ADMIN, "streamer live")
         try:
-            told = await _asked(config, f"{ROOT}/{stream}/end", secret)
+            return await _asked(config, path, secret)
         finally:
             await tokens.revoke(token.id)
-    Console().print(f"stream {stream} is {told['state']}; its recording is {told['asset']}", markup=False)
 
 
 async def _asked(config: Config, path: str, secret: str) -> dict[str, str]:

@@ -158,6 +158,14 @@ PATHS: Final[Json] = {
             requestBody=body(_CLIP),
         ),
     },
+    "/api/v1/live/{stream}/test": {
+        "parameters": [_STREAM],
+        "post": operation(
+            "showTestCard",
+            "Publish a test card to the stream, from inside the server.",
+            answers("202", "It is let in.", record({"id": TEXT})),
+        ),
+    },
     "/api/v1/live/{stream}/end": {
         "parameters": [_STREAM],
         "post": operation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from packager import live_recipe
@@ -10,7 +10,7 @@ from packager.child import Command
 from packager.process import Spawner
 from packager.sandbox import Limits
 from streamer.errors import ServerError
-from streamer.ingest.door import Door, Ending
+from streamer.ingest.door import Ending, Publisher, Take
 from streamer.ingest.publishing import Publishing
 from streamer.ingest.remux import flv_of
 
@@ -22,6 +22,9 @@ _FONTS = (
     Path("/System/Library/Fonts/Menlo.ttc"),
 )
 
+Admit = Callable[[str, Publisher], Awaitable[Take]]
+"""Lets a publisher in to what is named. Raise Refused."""
+
 
 class TestCard:
     """Publishes 640×360 at 25 frames a second until it is closed or has sent enough."""
@@ -29,13 +32,13 @@ class TestCard:
     __test__ = False  # for pytest, which takes it for a test by its name
 
     def __init__(
-        self, door: Door, spawner: Spawner, *, seconds: int | None = None, fonts: Iterable[Path] = _FONTS
+        self, admit: Admit, spawner: Spawner, *, seconds: int | None = None, fonts: Iterable[Path] = _FONTS
     ) -> None:
-        """Take who decides about keys, and how long it sends: None is until it is ended.
+        """Take what lets it in, and how long it sends: None is until it is ended.
 
         Without any of the `fonts` the picture has the count of seconds only that its pattern has.
         """
-        self._door = door
+        self._admit = admit
         self._spawner = spawner
         self._seconds = seconds
         self._fonts = tuple(fonts)
@@ -45,9 +48,12 @@ class TestCard:
         """End it, as a server does that stops."""
         self._publishing.close(Ending.STOPPING)
 
-    async def run(self, key: str) -> Ending | ServerError | None:
-        """Publish, and return why it ended; None where it has sent enough. Raise Refused."""
-        take = await self._door.admit(key, self._publishing)
+    async def admitted(self, where: str) -> Take:
+        """Ask to be let in, by a key or what else the server goes by. Raise Refused."""
+        return await self._admit(where, self._publishing)
+
+    async def run(self, take: Take) -> Ending | ServerError | None:
+        """Publish, and return why it ended; None where it has sent enough."""
         font = next((path for path in self._fonts if path.is_file()), None)
         command = Command(
             argv=live_recipe.test_card(self._spawner.ffmpeg, font=font, seconds=self._seconds),

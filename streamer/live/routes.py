@@ -20,7 +20,7 @@ from streamer.session import answer, json_body, raw_body
 
 ROOT: Final = "/api/v1/live"
 UNTITLED: Final = "Live"
-_ID = r"{stream:[a-z0-9]{12}}"
+ONE: Final = r"{stream:[a-z0-9]{12}}"
 
 
 class Broadcasting(Protocol):
@@ -68,7 +68,7 @@ class Streams:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        one = f"{ROOT}/{_ID}"
+        one = f"{ROOT}/{ONE}"
         return [
             web.get(ROOT, self.list, name="streams", allow_head=False),
             web.post(ROOT, self.create, name="streams"),

@@ -22,6 +22,7 @@ from streamer.live.addresses import Addresses
 from streamer.live.admission import Admission, Everybody, Hook
 from streamer.live.aliases import Aliases
 from streamer.live.broadcasts import Broadcasts
+from streamer.live.cards import Cards
 from streamer.live.clip_rows import ClipRows
 from streamer.live.clips import Clips
 from streamer.live.delivery import Delivery
@@ -53,6 +54,7 @@ class Station:
     clips: Clips
     whip: WhipReceiver
     lines: Lines | None
+    cards: Cards
 
 
 def station(
@@ -112,6 +114,7 @@ def station(
         ),
         whip=whip,
         lines=lines,
+        cards=Cards(studio.admit_to, spawner),
     )
 
 

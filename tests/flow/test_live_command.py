@@ -66,3 +66,18 @@ async def test_the_running_server_ends_what_is_on_air(live, data_dir):
 async def test_without_a_server_nothing_is_ended(live, free_port):
     status, output = await live("end", "zzzzzzzzzzzz", "--port", str(free_port))
     assert (status, "is it running" in output) == (1, True)
+
+
+async def test_a_stream_made_for_trying_out_shows_a_test_card(live, data_dir):
+    async with running(data_dir) as site:
+        port = site.base.rpartition(":")[2]
+        status, output = await live("create", "--test", "--port", port)
+        assert status == 0, output
+        (stream,) = (await site.json("GET", "/api/v1/live"))["items"]
+        again, _, _ = await site.ask("POST", f"/api/v1/live/{stream['id']}/test")
+        assert again == 409
+        await site.until((await site.json("GET", f"/api/v1/live/{stream['id']}"))["asset"], "playable")
+        ended, output = await live("end", stream["id"], "--port", port)
+        assert ended == 0, output
+        asset = (await site.json("GET", f"/api/v1/live/{stream['id']}"))["asset"]
+        assert (await site.asset(asset))["state"] == "complete"

@@ -28,7 +28,8 @@ async def spawner():
 async def test_it_moves_and_sounds(spawner, tmp_path, fonts):
     lobby = Lobby("KEY")
     options = {} if fonts is None else {"fonts": fonts}
-    assert await TestCard(lobby, spawner, seconds=3, **options).run("KEY") is None
+    card = TestCard(lobby.admit, spawner, seconds=3, **options)
+    assert await card.run(await card.admitted("KEY")) is None
     tags = lobby.broadcasts["KEY"][0].tags
     judged = Judged(tags, tmp_path)
     assert len(judged.shown) == len(pictures(tags)) == 75
@@ -40,8 +41,8 @@ async def test_it_moves_and_sounds(spawner, tmp_path, fonts):
 
 async def test_it_goes_on_until_it_is_ended(spawner):
     lobby = Lobby("KEY")
-    card = TestCard(lobby, spawner)
-    running = asyncio.create_task(card.run("KEY"))
+    card = TestCard(lobby.admit, spawner)
+    running = asyncio.create_task(card.run(await card.admitted("KEY")))
     broadcast = await lobby.entered("KEY")
     await broadcast.begun.wait()
     card.close()
@@ -52,4 +53,4 @@ async def test_it_goes_on_until_it_is_ended(spawner):
 
 async def test_it_needs_the_key_as_well(spawner):
     with pytest.raises(KeyUnknown):
-        await TestCard(Lobby("KEY"), spawner).run("WRONG")
+        await TestCard(Lobby("KEY").admit, spawner).admitted("WRONG")

@@ -137,7 +137,7 @@ def remux(program: Path, container: str, *, copy: bool) -> tuple[str, ...]:
         protocol_whitelist="pipe",
         max_pixels=36_000_000,
     )
-    picture = {"c:v": "copy"} if copy else _FAST | _EVENLY_KEYED | {"fps_mode": "passthrough"}
+    picture = {"c:v": "copy"} if copy else _FAST | _EVENLY_KEYED | _AS_THEY_COME
     return compiled(program, [ffmpeg.output(source["v:0"], source["a:0?"], "pipe:3", **picture, **_flv())])
 
 
@@ -207,6 +207,8 @@ _FAST = {
     "crf": 20,
     "pix_fmt": "yuv420p",
 }
+# The encoder's own clock would be a guessed rate, and frames between its ticks would fall on one of them.
+_AS_THEY_COME = {"fps_mode": "passthrough", "enc_time_base": "1/1000"}
 _EVENLY_KEYED = {"force_key_frames": "expr:gte(t,n_forced*2)", "g": 9999}
 
 

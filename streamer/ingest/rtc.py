@@ -35,6 +35,9 @@ from streamer.ingest.lipsync import Lipsync
 from streamer.ingest.matroska import Picture
 
 _FRAMES_MAX = 512
+_LINGER_SECONDS = 0.25
+"""How long what a peer sent before it left may be on its way."""
+
 _ASK_SECONDS = 1.0
 """How long after one request for a keyframe the next is made."""
 
@@ -213,17 +216,19 @@ class Peer:
             self.leave()
 
     async def _next(self) -> tuple[bool, str, Any] | None:
-        if self._overrun:
-            raise TooMuch("The server does not keep up with what is sent.")
-        if self._left and self._frames.empty():
-            return None
-        try:
-            async with asyncio.timeout(self._patience):
-                came = await self._frames.get()
-        except TimeoutError as error:
-            raise Silent(f"Nothing was received for {self._patience:g} seconds.") from error
-        self._patience = self._idle_seconds
-        return came
+        """Return the next frame; None where the peer has left, and what it sent before has come."""
+        while not self._overrun:
+            try:
+                async with asyncio.timeout(_LINGER_SECONDS if self._left else self._patience):
+                    came = await self._frames.get()
+            except TimeoutError as error:
+                if self._left:
+                    return None
+                raise Silent(f"Nothing was received for {self._patience:g} seconds.") from error
+            if came is not None:
+                self._patience = self._idle_seconds
+                return came
+        raise TooMuch("The server does not keep up with what is sent.")
 
     async def _ask(self) -> None:
         """Ask for a keyframe, now and then."""

@@ -117,7 +117,7 @@ async def test_what_mediarecorder_makes_is_published(mime, tmp_path):
     assert len(judged.shown) == len(pictures(broadcast.tags))
     assert 20 * (SECONDS - 1) < len(judged.shown) <= 20 * SECONDS + 5
     times = [time for time, _ in judged.shown]
-    assert all(a < b for a, b in pairwise(times))
+    assert [(a, b) for a, b in pairwise(times) if a >= b] == []
     heard = read_sound_file(judged.path)
     assert abs(len(heard.sound) / heard.rate - SECONDS) < 0.5
     assert abs(float(heard.start) - float(times[0])) < 0.2
@@ -141,6 +141,6 @@ async def test_what_webrtc_sends_is_published(trickle, tmp_path):
     assert len(judged.shown) == len(pictures(broadcast.tags))
     assert 20 * (SECONDS - 1.5) < len(judged.shown) <= 20 * SECONDS + 10
     times = [time for time, _ in judged.shown]
-    assert all(a < b for a, b in pairwise(times))
+    assert [(a, b) for a, b in pairwise(times) if a >= b] == []
     heard = read_sound_file(judged.path)
     assert abs(len(heard.sound) / heard.rate - float(times[-1] - times[0])) < 0.5

@@ -28,6 +28,9 @@ export class BrowserSender extends LitElement {
         font-size: 14px;
         color: var(--dim, #9aa4b5);
       }
+      .button {
+        color: var(--text, #eceff4);
+      }
       video {
         width: 192px;
         aspect-ratio: 16 / 9;

@@ -90,7 +90,7 @@ class Peer:
         self._video: RTCRtpReceiver | None = None
         self._sound = False
         self._asked = 0
-        self._left = False
+        self._last: float | None = None  # when the pieces end, by the loop's clock
         self._overrun = False
         self._connection.on("connectionstatechange", self._changed)
 
@@ -144,8 +144,9 @@ class Peer:
                 yield matroska.frame(matroska.AUDIO, last, frame.data, key=True)
 
     def leave(self) -> None:
-        """Take it that nothing more comes: the pieces end behind what has."""
-        self._left = True
+        """Take it that no more is sent: the pieces end behind what may be on its way."""
+        if self._last is None:
+            self._last = asyncio.get_running_loop().time() + _LINGER_SECONDS
         with contextlib.suppress(asyncio.QueueFull):
             self._frames.put_nowait(None)
 
@@ -219,16 +220,20 @@ class Peer:
         """Return the next frame; None where the peer has left, and what it sent before has come."""
         while not self._overrun:
             try:
-                async with asyncio.timeout(_LINGER_SECONDS if self._left else self._patience):
+                async with asyncio.timeout_at(self._until()):
                     came = await self._frames.get()
             except TimeoutError as error:
-                if self._left:
+                if self._last is not None:
                     return None
                 raise Silent(f"Nothing was received for {self._patience:g} seconds.") from error
             if came is not None:
                 self._patience = self._idle_seconds
                 return came
         raise TooMuch("The server does not keep up with what is sent.")
+
+    def _until(self) -> float:
+        """Return when it is waited for the next frame no longer, by the loop's clock."""
+        return asyncio.get_running_loop().time() + self._patience if self._last is None else self._last
 
     async def _ask(self) -> None:
         """Ask for a keyframe, now and then."""

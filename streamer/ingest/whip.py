@@ -45,7 +45,7 @@ class Peer(Protocol):
         """Yield what is sent as Matroska."""
 
     def leave(self) -> None:
-        """Take it that nothing more comes: the pieces end behind what has."""
+        """Take it that no more is sent: the pieces end behind what may be on its way."""
 
     async def close(self) -> None:
         """End the connection."""

@@ -106,6 +106,7 @@ async def test_a_wish_for_what_another_server_makes_reaches_it(data_dir, databas
         await b.until(asset, "playable")
         first = rows(database_url, "SELECT generation FROM asset")
         await b.json("POST", f"{API}/{asset}/reencode", status=202)
+        disk.allow()  # whoever stops a Run waits for what that is writing
         await settle(lambda: rows(database_url, "SELECT generation FROM asset") != first)
         assert (await b.ask("DELETE", f"{API}/{asset}"))[0] == 204
         await settle(lambda: rows(database_url, "SELECT id FROM asset") == [])

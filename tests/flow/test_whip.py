@@ -114,6 +114,20 @@ async def test_a_killed_publisher_ends_its_tags(publish):
     assert broadcast.tags
 
 
+async def test_a_session_is_over_once_it_is_deleted_though_its_publisher_sends_on(publish):
+    lobby = Lobby("KEY")
+    async with receiving(lobby) as (client, receiver):
+        await publish(client, "KEY", "-stream_loop", "-1")
+        broadcast = await lobby.entered("KEY")
+        async with asyncio.timeout(SOON):
+            await broadcast.begun.wait()
+            (name,) = receiver._sessions
+            async with client.delete(f"{PATH}/{name}") as response:
+                assert response.status == 200
+        assert broadcast.ended.is_set()
+        assert receiver._sessions == {}
+
+
 async def test_the_server_ends_it(publish):
     lobby = Lobby("KEY")
     async with receiving(lobby) as (client, receiver):

@@ -41,6 +41,8 @@ WAYS = {
     "dash.js": Way(engine="dash.js", key="main.mpd", behind=2.5),
     "hls.js-plain": Way(engine="hls.js", key="main.m3u8", behind=9, config={"lowLatencyMode": False}),
 }
+SOAKED = {"shaka-hls", "hls.js-plain"}
+"""Ways that differ little from another one: every few seconds in a run of all tests count."""
 
 
 @pytest.fixture
@@ -49,7 +51,9 @@ async def browser() -> AsyncIterator[Browser]:
         yield opened
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[pytest.mark.soak] if way in SOAKED else []) for way in WAYS]
+)
 async def test_an_engine_plays_at_the_live_edge(browser, clips, way):
     how = WAYS[way]
     started = time.time_ns() // 1_000_000 + AHEAD * 1000

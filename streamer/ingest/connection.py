@@ -17,8 +17,9 @@ from streamer.ingest import chunks, commands, statuses
 from streamer.ingest.backlog import Backlog
 from streamer.ingest.chunks import ChunkReader, Message
 from streamer.ingest.commands import Command
-from streamer.ingest.door import Door, Ending, Take
+from streamer.ingest.door import Door, Ending
 from streamer.ingest.errors import Gone, NoSuchApp, NotForPlaying, NotRtmp, Silent, TooSlow
+from streamer.ingest.publishing import give
 from streamer.ingest.tags import TagReader
 
 _log = logging.getLogger(__name__)
@@ -161,20 +162,9 @@ class Connection:
             self._note("publishes")
             self._writer.write(commands.started())
             self._chunks.message_max = self._limits.message_bytes
-            self._taking = asyncio.create_task(self._give(take), name=f"rtmp tags {self.session}")
+            giving = give(take, self._backlog, session=self.session, end=self._end)
+            self._taking = asyncio.create_task(giving, name=f"rtmp tags {self.session}")
             await self._receive(messages)
-
-    async def _give(self, take: Take) -> None:
-        try:
-            await take(aiter(self._backlog))
-        except ServerError as error:
-            self._end(error)
-        except Exception:  # noqa: BLE001 - whatever it was, the publisher is told
-            _log.exception("taking the tags of session %s failed", self.session)
-            self.close(Ending.FAILED)
-        else:
-            if not self._backlog.ended:
-                self.close(Ending.ENDED)
 
     async def _shake_hands(self) -> None:
         """Exchange the plain handshake (§5.2); digests, which only Flash players ask for, are not needed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from streamer.errors import ServerError
@@ -47,7 +47,8 @@ class Publishing:
     async def run(self, take: Take, tags: AsyncGenerator[Tag, None]) -> Ending | ServerError | None:
         """Hand tags on, and return why they ended: None where the publisher has come to its end."""
         pumping = asyncio.create_task(self._pump(tags), name=f"{self.protocol} tags {self.session}")
-        taking = asyncio.create_task(self._give(take), name=f"{self.protocol} take {self.session}")
+        giving = give(take, self._backlog, session=self.session, end=self._end)
+        taking = asyncio.create_task(giving, name=f"{self.protocol} take {self.session}")
         try:
             await asyncio.wait((pumping, self._closing), return_when=asyncio.FIRST_COMPLETED)
             if not pumping.done():
@@ -84,17 +85,21 @@ class Publishing:
             async for tag in tags:
                 await self._backlog.put(tag)
 
-    async def _give(self, take: Take) -> None:
-        try:
-            await take(aiter(self._backlog))
-        except ServerError as error:
-            self._end(error)
-        except Exception:  # noqa: BLE001 - whatever it was, the publisher is told
-            _log.exception("taking the tags of session %s failed", self.session)
-            self._end(Ending.FAILED)
-        else:
-            if not self._backlog.ended:
-                self._end(Ending.ENDED)
+
+async def give(
+    take: Take, backlog: Backlog, *, session: str, end: Callable[[Ending | ServerError], None]
+) -> None:
+    """Let the tags of a session be taken; `end` is told why, where they no longer are. Nothing is raised."""
+    try:
+        await take(aiter(backlog))
+    except ServerError as error:
+        end(error)
+    except Exception:  # noqa: BLE001 - whatever it was, the publisher is told
+        _log.exception("taking the tags of session %s failed", session)
+        end(Ending.FAILED)
+    else:
+        if not backlog.ended:
+            end(Ending.ENDED)
 
 
 def words(cause: Ending | ServerError | None) -> str:

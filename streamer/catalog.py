@@ -13,7 +13,7 @@ from streamer.channel import ASSETS, Channels, of_asset
 from streamer.cursors import behind, cursor_of
 from streamer.database import Database, Transaction
 from streamer.errors import NoSuchAsset, NoSuchCaption
-from streamer.gather import gather, generation_row, insert_new, one
+from streamer.gather import change_asset, gather, generation_row, insert_new, one
 from streamer.rows import (
     Asset,
     Caption,
@@ -153,7 +153,9 @@ class Catalog:
                 .where(table.c.id == asset, table.c.state == str(State.UPLOADING))
                 .values(state=str(State.PROBING))
             )
-            await self._update(transaction, asset, size=size, received=size, seekable=None)
+            await change_asset(
+                transaction, asset, updated=self._clock(), size=size, received=size, seekable=None
+            )
             return await self._tell(transaction, asset, Told.ASSET_CHANGED)
 
         return await self._database.write(work)
@@ -217,7 +219,7 @@ class Catalog:
         table = schema.generation
 
         async def work(transaction: Transaction) -> Asset:
-            await self._update(transaction, asset, **changes)
+            await change_asset(transaction, asset, updated=self._clock(), **changes)
             await transaction.execute(insert_new(transaction.connection, table).values(**row, **shown))
             await transaction.execute(
                 update(table).where(table.c.asset == asset, table.c.name == generation).values(**shown)
@@ -238,7 +240,7 @@ class Catalog:
             found = await one(transaction.connection, asset)
             if warning in found.warnings:
                 return found
-            await self._update(transaction, asset, warnings=[*found.warnings, warning])
+            await change_asset(transaction, asset, updated=self._clock(), warnings=[*found.warnings, warning])
             return await self._tell(transaction, asset, Told.ASSET_CHANGED)
 
         return await self._database.write(work)
@@ -310,7 +312,7 @@ class Catalog:
 
         async def work(transaction: Transaction) -> None:
             await one(transaction.connection, asset)
-            await self._update(transaction, asset, deleted_at=self._clock())
+            await change_asset(transaction, asset, deleted_at=self._clock(), updated=self._clock())
             for channel in (ASSETS, of_asset(asset)):
                 await self._channels.stage(transaction, channel, Told.ASSET_DELETED, {"id": asset})
             await self._channels.stage_end(transaction, of_asset(asset))
@@ -334,20 +336,10 @@ class Catalog:
 
     async def _change(self, asset: str, **values: Any) -> Asset:
         async def work(transaction: Transaction) -> Asset:
-            await self._update(transaction, asset, **values)
+            await change_asset(transaction, asset, updated=self._clock(), **values)
             return await self._tell(transaction, asset, Told.ASSET_CHANGED)
 
         return await self._database.write(work)
-
-    async def _update(self, transaction: Transaction, asset: str, **values: Any) -> None:
-        table = schema.asset
-        changed = await transaction.execute(
-            update(table)
-            .where(table.c.id == asset, table.c.deleted_at.is_(None))
-            .values(**values, updated=self._clock())
-        )
-        if changed.rowcount == 0:
-            raise NoSuchAsset(asset)
 
     async def _tell(self, transaction: Transaction, asset: str, told: Told) -> Asset:
         return await tell(transaction, self._channels, asset, told=told)

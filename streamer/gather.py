@@ -1,4 +1,4 @@
-"""Reads of the catalog that several modules share: assets with all that belongs to them."""
+"""What modules share of the catalog: assets read with all that belongs to them, and their rows changed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, func, select, tuple_
+from sqlalchemy import Row, Select, Table, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer import schema
+from streamer.database import Transaction
 from streamer.errors import NoSuchAsset
 from streamer.rows import Asset, Caption, Failure, Fill, Generation, Live, Rung, State, StreamState
 
@@ -44,6 +45,18 @@ async def one(connection: AsyncConnection, asset: str) -> Asset:
     if not found:
         raise NoSuchAsset(asset)
     return found[0]
+
+
+async def change_asset(transaction: Transaction, asset: str, *, updated: int, **values: Any) -> None:
+    """Set columns of an asset; `updated` is now, in milliseconds. Raise NoSuchAsset."""
+    table = schema.asset
+    changed = await transaction.execute(
+        update(table)
+        .where(table.c.id == asset, table.c.deleted_at.is_(None))
+        .values(**values, updated=updated)
+    )
+    if changed.rowcount == 0:
+        raise NoSuchAsset(asset)
 
 
 def generation_row(row: Row[Any]) -> Generation:

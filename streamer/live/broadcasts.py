@@ -16,7 +16,7 @@ from streamer import schema
 from streamer.channel import Channels, of_asset, of_stream
 from streamer.database import Database, Transaction
 from streamer.errors import NoSuchAsset, TooManyBroadcasts, WrongState
-from streamer.gather import gather, insert_new
+from streamer.gather import change_asset, gather, insert_new
 from streamer.gather import one as one_asset
 from streamer.ledger import Stored
 from streamer.live.register import one as one_stream
@@ -115,8 +115,13 @@ class Broadcasts:
 
         async def work(transaction: Transaction) -> Asset:
             before = await one_asset(transaction.connection, asset)
-            await self._update(
-                transaction, asset, generation=life.generation, duration="0", state=str(State.PLAYABLE)
+            await change_asset(
+                transaction,
+                asset,
+                updated=self._clock(),
+                generation=life.generation,
+                duration="0",
+                state=str(State.PLAYABLE),
             )
             await transaction.execute(insert_new(transaction.connection, schema.generation).values(**row))
             after = await tell(transaction, self._channels, asset, told=Told.ASSET_CHANGED)
@@ -175,7 +180,7 @@ class Broadcasts:
                 return found
             await self._settle(transaction, asset, lasting)
             changes = await self._recorded(transaction, asset, lasting)
-            await self._update(transaction, asset, **changes, maker=None)
+            await change_asset(transaction, asset, updated=self._clock(), **changes, maker=None)
             await self._stand(transaction, found.live.stream, StreamState.ENDED, asset=asset)
             return await tell(transaction, self._channels, asset, told=Told.ASSET_CHANGED)
 
@@ -256,16 +261,6 @@ class Broadcasts:
         told = {"stream": stream, "asset": after.id, "before": ladders[0], "after": ladders[1]}
         for channel in (of_stream(stream), of_asset(after.id)):
             await self._channels.stage(transaction, channel, Told.LADDER_CHANGED, told)
-
-    async def _update(self, transaction: Transaction, asset: str, **values: Any) -> None:
-        table = schema.asset
-        changed = await transaction.execute(
-            update(table)
-            .where(table.c.id == asset, table.c.deleted_at.is_(None))
-            .values(**values, updated=self._clock())
-        )
-        if changed.rowcount == 0:
-            raise NoSuchAsset(asset)
 
 
 def rungs_of(life: Life, count: int) -> list[dict[str, Any]]:

@@ -7,7 +7,9 @@ import { ControlClient, wallTimer } from "../channel/client";
 import { SocketTransport } from "../channel/transport";
 import { Follow } from "../store/follow";
 import { Streams, type StreamsRequest, type StreamsState } from "../store/streams";
+import { head } from "../styles/head";
 import { shared } from "../styles/shared";
+import { toast } from "../styles/toast";
 import { back, broadcast } from "./icons";
 import type { RequestEvent } from "./request";
 import "./stream-card";
@@ -21,28 +23,14 @@ export class LivePage extends LitElement {
 
   static override styles = [
     shared,
+    head,
+    toast,
     css`
       :host {
         display: block;
         max-width: 860px;
         margin: 0 auto;
         padding: 12px clamp(16px, 4vw, 32px) 64px;
-      }
-      header {
-        display: flex;
-        align-items: center;
-        gap: 16px;
-        min-height: 40px;
-      }
-      .brand {
-        display: inline-flex;
-        align-items: center;
-        gap: 8px;
-        text-decoration: none;
-        color: var(--dim);
-      }
-      .brand:hover {
-        color: var(--text);
       }
       .link {
         margin-left: auto;
@@ -84,29 +72,6 @@ export class LivePage extends LitElement {
       .more {
         display: flex;
         margin: 24px auto 0;
-      }
-      .said {
-        position: fixed;
-        left: 50%;
-        bottom: 24px;
-        transform: translateX(-50%);
-        padding: 9px 18px;
-        border-radius: 999px;
-        background: #262b36;
-        border: 1px solid #3a4150;
-        font-size: 14px;
-        z-index: 10;
-        animation: said 3.4s forwards;
-      }
-      @keyframes said {
-        0%,
-        100% {
-          opacity: 0;
-        }
-        6%,
-        90% {
-          opacity: 1;
-        }
       }
     `,
   ];

@@ -8,22 +8,6 @@ export const operatorStyles = css`
     margin: 0 auto;
     padding: 12px clamp(16px, 4vw, 32px) 48px;
   }
-  header {
-    display: flex;
-    align-items: center;
-    gap: 16px;
-    min-height: 40px;
-  }
-  .brand {
-    display: inline-flex;
-    align-items: center;
-    gap: 8px;
-    text-decoration: none;
-    color: var(--dim);
-  }
-  .brand:hover {
-    color: var(--text);
-  }
   h1 {
     margin: 12px 0 16px;
     font-size: 22px;

@@ -7,6 +7,7 @@ import type { Queue, Run, Urgency, Worker } from "../api/operations";
 import { Follow } from "../store/follow";
 import { age, Operations, type OperationsRequest, type OperationsState, range, type View } from "../store/operations";
 import { remaining } from "../store/words";
+import { head } from "../styles/head";
 import { shared } from "../styles/shared";
 import { back } from "./icons";
 import { operatorStyles } from "./operator-page.styles";
@@ -35,7 +36,7 @@ export class OperatorPage extends LitElement {
   private readonly operations = new Operations(new Api());
   private readonly follow = new Follow(this, this.operations.store);
 
-  static override styles = [shared, operatorStyles];
+  static override styles = [shared, head, operatorStyles];
 
   override connectedCallback(): void {
     super.connectedCallback();

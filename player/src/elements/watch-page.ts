@@ -10,6 +10,7 @@ import { Follow } from "../store/follow";
 import { edgeOf, encodedSpans, Watching, type WatchRequest } from "../store/watching";
 import { bitrate, clock, parseTime, size } from "../store/words";
 import { shared } from "../styles/shared";
+import { toast } from "../styles/toast";
 import "./asset-details";
 import { back, broadcast, replay, share } from "./icons";
 import type { RequestEvent } from "./request";
@@ -39,7 +40,7 @@ export class WatchPage extends LitElement {
   private follow!: Follow<ReturnType<Watching["store"]["getState"]>, WatchRequest>;
   private readonly begunAt = startOf(location.search);
 
-  static override styles = [shared, watchStyles];
+  static override styles = [shared, toast, watchStyles];
 
   override connectedCallback(): void {
     super.connectedCallback();

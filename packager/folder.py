@@ -255,7 +255,8 @@ def _make_folder(folder: Path, root: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     else:
         _make_folder(folder.parent, root)
-    folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # another has made it; it may be gone again before we look
+        folder.mkdir()
     _sync_folder(folder.parent)
 
 

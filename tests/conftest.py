@@ -17,6 +17,7 @@ from tests.spawn import Child, Nursery
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the full count of every matrix (also SOAK=1)")
+    parser.addoption("--live-seconds", type=int, default=3600, help="how long the soak's broadcast is on air")
 
 
 def _soaking(config: pytest.Config) -> bool:

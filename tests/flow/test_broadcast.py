@@ -250,7 +250,7 @@ async def test_what_is_published_is_on_air_frame_by_frame_and_is_what_is_stored(
     assert show.broadcast.aired[0].reach[life.video[0].name].segments == len(segments)
 
 
-async def test_a_publisher_that_drops_and_comes_back_breaks_nothing(show, clips):
+async def test_rule_a_publisher_that_drops_and_comes_back_breaks_nothing(show, clips):
     first = show.publish(clips.make(CLIP))
     await show.on_air(7)
     first.stop()
@@ -280,7 +280,7 @@ async def test_a_publisher_that_drops_and_comes_back_breaks_nothing(show, clips)
     assert abs(Fraction(sound[-1].end, 48_000) - shown[-1][0]) < 1
 
 
-async def test_the_newest_publisher_takes_the_place_of_the_one_before(show, clips):
+async def test_rule_the_newest_publisher_takes_the_place_of_the_one_before(show, clips):
     first = show.publish(clips.make(CLIP))
     await show.on_air(4)
     show.publish(clips.make(CLIP), "b")
@@ -290,7 +290,7 @@ async def test_the_newest_publisher_takes_the_place_of_the_one_before(show, clip
     assert len(show.air.lives) == 1
 
 
-async def test_an_encoder_that_dies_is_followed_by_another_life(show, clips, program):
+async def test_rule_an_encoder_that_dies_is_followed_by_another_life(show, clips, program):
     show.publish(clips.make(CLIP))
     await show.on_air(6)
     (pid,) = processes(program)

@@ -109,7 +109,7 @@ async def test_every_frame_is_there_once_in_parts_of_equal_length(clips, spawner
 
 
 @pytest.mark.parametrize("flags", [("-bf", "0"), ("-bf", "2")], ids=["plain", "reordered"])
-async def test_the_sound_is_in_step_with_the_picture(clips, spawner, flags):
+async def test_rule_the_sound_is_in_step_with_the_picture(clips, spawner, flags):
     rate = Fraction(25)
     made = life(rate)
     heard = await encoded(clips.make(clip(rate, flags=flags, sound=True)).read_bytes(), made, spawner)
@@ -121,6 +121,18 @@ async def test_the_sound_is_in_step_with_the_picture(clips, spawner, flags):
     assert max(abs(beep - flash) for beep, flash in pairs) <= Fraction(20, 1000)
     for one, following in pairwise(heard.parts["audio-0"]):
         assert one.end == following.begin
+
+
+async def test_rule_the_publishers_keyframes_do_not_rule_where_segments_begin(clips, spawner):
+    """One keyframe in all of a source is enough for segments of two seconds."""
+    rate = Fraction(25)
+    made = life(rate, sound=False)
+    source = clip(rate, flags=("-bf", "0", "-g", str(SECONDS * 25)))
+    heard = await encoded(clips.make(source).read_bytes(), made, spawner)
+    full = [part for part in heard.parts[made.video[0].name] if part.segment < SECONDS // 2]
+    assert [part.begin for part in full if part.independent] == [
+        number * made.segment_frames * made.frame_ticks for number in range(SECONDS // 2)
+    ]
 
 
 async def test_without_sound_there_are_pictures_alone(clips, spawner):

@@ -94,7 +94,7 @@ async def test_an_old_key_opens_nothing_and_the_new_one_does(site, film):
         await until(site, made["id"], "live")
 
 
-async def test_a_publisher_that_drops_is_replaced_by_the_slate_and_taken_up_again(site, film):
+async def test_rule_a_publisher_that_drops_is_replaced_by_the_slate_and_taken_up_again(site, film):
     made = await stream(site)
     root = f"/v/{made['id']}/"
     async with publishing(made["ingest"]["rtmp"], made["key"], film):

@@ -278,7 +278,7 @@ async def test_rule_a_delta_is_for_who_asks_and_skips_nothing_near_the_end(site,
 # Parts.
 
 
-async def test_a_preload_hint_is_held_and_released_with_the_part(site, made):
+async def test_rule_a_preload_hint_is_held_and_released_with_the_part(site, made):
     await site.release(2, 3)
     hint = re.search(r'PRELOAD-HINT:TYPE=PART,URI="(.*)"', (await get(site, f"{TOP}.m3u8")).text)[1]
     async with asking(site, hint) as one, asking(site, hint) as other:

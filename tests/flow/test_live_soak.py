@@ -205,7 +205,7 @@ def _taken(time: Fraction, number: int) -> int:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3 * 3600)
-async def test_an_hour_is_exact_in_step_and_bounded(spawn, data_dir, request, capsys):
+async def test_rule_an_hour_is_exact_in_step_and_bounded(spawn, data_dir, request, capsys):
     seconds = request.config.getoption("--live-seconds")
     argv = (sys.executable, "-m", "streamer", "serve", "--port", "0", "--data", data_dir)
     child = await spawn(*argv, env=SETTINGS, cwd=HERE)

@@ -76,7 +76,7 @@ async def test_without_a_hook_everybody_comes_in():
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])
-async def test_who_is_admitted_comes_in(receiver, status):
+async def test_rule_a_question_names_the_session_and_who_is_admitted_comes_in(receiver, status):
     receiver.status = status
     await receiver.hook().admit(STREAM, Publisher())
     ((headers, body),) = receiver.asked

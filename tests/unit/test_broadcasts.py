@@ -81,7 +81,7 @@ async def test_a_broadcast_from_the_first_frame_to_the_recording(back, register,
     assert (found.state, found.asset) == (StreamState.ENDED, asset.id)
 
 
-async def test_every_change_is_told_where_it_is_looked_for(back, broadcasts, stream):
+async def test_rule_every_change_is_told_where_it_is_looked_for(back, broadcasts, stream):
     asset = await broadcasts.begin(stream.id)
     await broadcasts.begin_life(asset.id, lives.life())
     for state in (StreamState.LIVE, StreamState.LIVE, StreamState.SLATE):

@@ -110,6 +110,11 @@ def test_the_length_of_a_part_is_exact(tmp_path, written):
     assert load(file=file).live_part_seconds == Fraction(1, 5)
 
 
+def test_rule_parts_are_a_third_of_a_second_unless_something_else_is_wished_for():
+    """With much shorter ones some players go to and fro between parts and segments."""
+    assert load().live_part_seconds == Fraction(333, 1000)
+
+
 def test_the_door_for_rtmp_has_a_port_or_is_off(monkeypatch):
     assert load().live_rtmp_port == 1935
     for given, port in (("0", 0), ("1936", 1936), ("off", "off")):

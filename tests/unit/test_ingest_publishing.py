@@ -37,6 +37,11 @@ class Source:
             self.closed = True
 
 
+async def test_rule_every_publisher_has_a_session_of_its_own():
+    """What is asked and told of two who follow each other at once can be told apart."""
+    assert Publishing("test", "here").session != Publishing("test", "here").session
+
+
 async def test_tags_that_end_end_it(publishing):
     taken, source = [], Source(3)
 

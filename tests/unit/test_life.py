@@ -35,7 +35,7 @@ def lived(rate: Fraction, part: Fraction = Fraction(1, 3)) -> Life:
 
 @pytest.mark.parametrize("part", [Fraction(1, 5), Fraction(1, 3), Fraction(1, 2), Fraction(1)])
 @pytest.mark.parametrize("rate", RATES, ids=str)
-def test_no_part_is_longer_than_its_target_and_none_much_shorter(rate, part):
+def test_rule_no_part_is_longer_than_its_target_and_none_much_shorter(rate, part):
     made = lived(rate, part)
     for name in made.names:
         target = made.part_target(name)
@@ -59,6 +59,13 @@ def test_sound_stays_within_half_an_access_unit_of_the_picture():
     for segment in range(2000):
         picture = Fraction(made.border("360p", segment), made.timescale)
         assert abs(Fraction(made.border("audio-0", segment), 48_000) - picture) <= Fraction(512, 48_000)
+
+
+def test_rule_no_two_lives_have_a_name_in_common():
+    """Caches keep media for a year: what is sent under a name is never anything else."""
+    names = {life.new_generation() for _ in range(10_000)}
+    assert len(names) == 10_000
+    assert min(map(len, names)) >= 1 + 64 // 4
 
 
 def test_a_life_survives_being_written_down():

@@ -80,7 +80,7 @@ def test_the_hint_behind_the_last_part_of_a_segment_is_the_first_of_the_next():
     assert tag(text, "PRELOAD-HINT") == 'TYPE=PART,URI="l1/720p/3.0.m4s"'
 
 
-def test_reports_name_the_last_part_of_every_other_rendition():
+def test_rule_reports_name_the_last_part_of_every_other_rendition():
     ahead = {"720p": Reach(segments=3, parts=0), "360p": Reach(segments=2, parts=5), "audio-0": Reach()}
     text = Case(lives=(Aired(life=lived(first=100), reach=ahead),)).playlist("360p")
     assert re.findall(r"RENDITION-REPORT:(.*)", text) == ['URI="720p.m3u8",LAST-MSN=102,LAST-PART=5']
@@ -107,7 +107,7 @@ def test_while_on_air_one_chooses_from_what_is_encoded_and_afterwards_from_all_t
     assert uris == ["720p.m3u8", "360p.m3u8"]
 
 
-def test_every_segment_has_the_wall_clock_at_which_it_was_encoded():
+def test_rule_every_segment_has_the_wall_clock_at_which_it_was_encoded():
     text = Case(lives=succession()).playlist("360p")
     dates = [one.program_date_time.timestamp() for one in m3u8.loads(text).segments if one.uri]
     assert dates[0] == STARTED / 1000
@@ -115,7 +115,7 @@ def test_every_segment_has_the_wall_clock_at_which_it_was_encoded():
     assert dates[1] - dates[0] == pytest.approx(1.92, abs=0.001)
 
 
-def test_a_window_removes_segments_and_then_the_discontinuity():
+def test_rule_a_window_removes_segments_and_then_the_discontinuity():
     made = live_hls.MediaPlaylist("360p", window=20)
     first, second = succession()
     said = []
@@ -150,7 +150,9 @@ def test_without_a_sound_there_is_no_group():
     reaches=st.lists(st.integers(0, 300), min_size=1, max_size=12),
     window=st.integers(1, 60),
 )
-def test_for_any_reach_playlists_are_well_formed_and_their_frozen_values_stay(rate, part, reaches, window):
+def test_rule_for_any_reach_playlists_are_well_formed_and_their_frozen_values_stay(
+    rate, part, reaches, window
+):
     life = lived(rate=rate, part=part, first=1000)
     for name in life.names:
         made = live_hls.MediaPlaylist(name, window=window)
@@ -214,7 +216,7 @@ def test_a_delta_and_what_it_skips_are_the_whole_playlist(rate, segments, parts,
     assert "PART" not in lost
 
 
-def test_short_windows_offer_no_delta():
+def test_rule_short_windows_offer_no_delta():
     text = Case(lives=(aired(lived(), 40, 1),), window=12, skip=True).playlist("720p")
     assert "SKIP" not in text
 

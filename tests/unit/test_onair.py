@@ -94,7 +94,7 @@ def test_a_life_that_ends_makes_whole_what_was_growing():
     assert onair.over_life() == []
 
 
-def test_numbers_go_on_and_must():
+def test_rule_numbers_go_on_and_must():
     onair = begun(lived())
     feed(onair, 3, 1)
     later = lived(name="l2", first=4)
@@ -104,7 +104,7 @@ def test_numbers_go_on_and_must():
     assert [aired.life.generation for aired in onair.lives] == ["l1", "l2"]
 
 
-def test_a_life_that_would_change_what_playlists_have_said_is_refused():
+def test_rule_a_life_that_would_change_what_playlists_have_said_is_refused():
     onair = begun(lived())
     feed(onair, 1)
     with pytest.raises(ValueError, match="cannot follow"):

@@ -208,7 +208,7 @@ def test_a_clock_that_jumps_is_taken_up_again():
     stage.check()
 
 
-def test_the_same_configuration_again_is_not_sent_twice():
+def test_rule_the_same_configuration_again_is_not_sent_twice():
     stage = Stage()
     stage.come()
     for n in range(4):

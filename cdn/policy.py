@@ -152,7 +152,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (re.escape(keys.MULTIVARIANT), Kind.MULTIVARIANT),
         (re.escape(keys.MPD), Kind.MPD),
         (rf"{_NAME}\.m3u8", Kind.PLAYLIST),
-        (rf"{_NAME}\.push\.mp4", Kind.PUSHED),
+        (rf"{_NAME}\.push(?:\.mp4)?", Kind.PUSHED),
     )
 )
 _GROWS = {

@@ -19,7 +19,8 @@ from streamer.live.asked import Asked, BadDirective
 from streamer.live.onair import OnAir
 from streamer.live.pieces import Pieces
 from streamer.live.playlists import Playlists
-from streamer.live.push import Push, Viewer
+from streamer.live.push import Push
+from streamer.live.viewers import ChunkedViewer, SocketViewer
 from streamer.live.waiters import Waiting
 from streamer.problems import Problem
 
@@ -73,17 +74,24 @@ class Delivery:
         return await self._pieces.init(request, onair, key) if kind is Kind.INIT else None
 
     async def _pushed(self, request: web.Request, asset_id: str, key: str) -> web.StreamResponse:
-        """Send frames as they come, for as long as they do; a HEAD is told that there are some."""
+        """Send frames as they come, for as long as they do; a HEAD is told that there are some.
+
+        The key says how: as one answer in chunks, or over a WebSocket.
+        """
         push, name = self._push(asset_id), key.partition(".")[0]
         if push is None or not push.knows(name):
             return await absent(request)
         if not push.room:
             problem = Problem("too-many-viewers", "Too many are pushed frames", 503, _CROWDED)
             return await refuse(request, problem, Kind.FAILED)
+        if not key.endswith(".mp4"):
+            if not web.WebSocketResponse().can_prepare(request):
+                return await refuse(request, _NO_SOCKET, Kind.FAILED)
+            return await SocketViewer().serve(request, push, name)
         lines = pushed_head()
         if request.method == "HEAD":
             return await Reply(200, lines).send(request)
-        return await Viewer().serve(request, push, name, head=lines)
+        return await ChunkedViewer().serve(request, push, name, head=lines)
 
     def forget(self, asset_id: str) -> None:
         """Drop all that is held of an asset."""
@@ -125,6 +133,7 @@ class Delivery:
 
 
 _CROWDED = "Play the playlist, or try again later."
+_NO_SOCKET = Problem("upgrade-required", "This is a WebSocket", 426, headers={"Upgrade": "websocket"})
 
 
 def _wanted(request: web.Request, onair: OnAir, key: str) -> Asked:

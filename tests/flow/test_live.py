@@ -171,7 +171,12 @@ async def test_frames_are_pushed_as_they_are_encoded(site, film):
                 while body.count(b"moof") < 40:
                     body += await response.content.readany()
         assert body[4:8] == b"ftyp"
-        assert (await site.ask("GET", f"/v/{asset}/nothing.push.mp4"))[0] == 404
+        async with site.session.ws_connect(f"{site.base}/v/{asset}/{rung}.push") as socket:
+            messages = [(await socket.receive_bytes(timeout=20)) for _ in range(40)]
+        assert [body[4:8] for body in messages] == [b"ftyp", *[messages[1][4:8]] * 39]
+        assert all(message.count(b"moof") == 1 for message in messages[1:])
+        for key, status in ((f"{rung}.push", 426), ("nothing.push", 404), ("nothing.push.mp4", 404)):
+            assert (await site.ask("GET", f"/v/{asset}/{key}"))[0] == status
 
 
 async def test_by_priority_a_backup_waits_until_the_main_encoder_is_gone(site, film):

@@ -46,6 +46,12 @@ def test_every_key_has_a_kind(key, kind):
     assert classify(key) is kind
 
 
+@pytest.mark.parametrize("key", ["v720.push.mp4", "v720.push"])
+def test_what_is_pushed_is_never_kept(key):
+    assert classify(key) is Kind.PUSHED
+    assert POLICIES[Kind.PUSHED].cache_control() == "no-store"
+
+
 @pytest.mark.parametrize("key", STRANGERS, ids=ascii)
 def test_other_names_have_none(key):
     assert classify(key) is None

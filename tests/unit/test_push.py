@@ -10,11 +10,13 @@ import pytest
 from aiohttp import web
 
 from packager.cutter import Cutter, Sample
-from streamer.live.push import Push, Viewer
+from streamer.live.push import Push
+from streamer.live.viewers import ChunkedViewer, SocketViewer
 from tests.unit.test_life import lived
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 LIFE = lived(Fraction(25))
+TIMES = aiohttp.ClientWSTimeout(ws_receive=10, ws_close=5)
 INITS = {"360p": b"\0\0\0\x08free", "audio-0": b"\0\0\0\x08free"}
 
 
@@ -35,7 +37,9 @@ async def site(push, aiohttp_client):
         name = request.match_info["name"]
         if not (push.room and push.knows(name)):
             return web.Response(status=503)
-        return await Viewer().serve(request, push, name, head=HEAD)
+        if "Upgrade" in request.headers:
+            return await SocketViewer().serve(request, push, name)
+        return await ChunkedViewer().serve(request, push, name, head=HEAD)
 
     app = web.Application()
     app.router.add_get("/{name}", watch)
@@ -133,3 +137,47 @@ async def test_a_new_life_ends_the_answers_of_the_one_before(push, site):
     push.begin(LIFE, INITS)
     await (await asking).read()
     assert push.viewers == 0
+
+
+# Over a WebSocket.
+
+
+async def test_both_ways_carry_the_same_and_the_end_closes_a_socket(push, site):
+    for number in range(40):
+        push.sample("360p", frame(number))
+    asking = asyncio.create_task(site.get("/360p"))
+    async with site.ws_connect("/360p", timeout=TIMES) as socket:
+        await joined(push, 2)
+        push.sample("360p", frame(40, size=70_000))
+        push.over()
+        messages = [message.data async for message in socket]
+        assert socket.close_code == 1000
+    assert messages[0] == INITS["360p"]
+    assert [times(message) for message in messages[1:]] == [[number] for number in range(25, 41)]
+    assert b"".join(messages) == await (await asking).read()
+    assert push.viewers == 0
+
+
+async def test_a_socket_that_reads_too_slowly_is_cut_off_and_nobody_else_waits(push, site):
+    slow = await site.ws_connect("/360p", max_msg_size=0, timeout=TIMES)
+    quick = await site.ws_connect("/360p", max_msg_size=0, timeout=TIMES)
+    await joined(push, 2)
+    assert (await quick.receive()).data == INITS["360p"]
+    for number in range(40):
+        push.sample("360p", frame(number, size=1 << 20))
+        assert times((await quick.receive()).data) == [number]
+    assert push.viewers == 1
+    push.over()
+    read = [message.data async for message in slow]
+    assert len(read) < 40
+    assert slow.close_code != 1000
+    await quick.close()
+
+
+async def test_a_socket_that_is_closed_is_forgotten_at_once(push, site):
+    socket = await site.ws_connect("/360p")
+    await joined(push, 1)
+    await socket.close()
+    async with asyncio.timeout(5):
+        while push.viewers:
+            await asyncio.sleep(0.001)

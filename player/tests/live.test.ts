@@ -127,6 +127,34 @@ test("who comes in late is put right at once, where what is wanted has come", ()
   expect(desk.screen.currentTime).toBe(99.5);
 });
 
+test("coming in lasts until the picture moves, however long that takes", () => {
+  const desk = new Desk();
+  desk.screen.readyState = 1;
+  desk.at(98);
+  desk.now += 9000;
+  desk.airing.stalled();
+  desk.at(98);
+  expect(desk.screen.currentTime).toBe(98);
+  desk.screen.readyState = 4;
+  desk.at(99.4);
+  expect([desk.screen.currentTime, desk.state.live?.target]).toEqual([100, 100]);
+});
+
+test("a stall moves the edge of this viewer back, and at it one is at the edge", () => {
+  const desk = new Desk().at(100);
+  desk.now += 5000;
+  desk.airing.stalled();
+  desk.airing.stalled();
+  desk.airing.stalled();
+  desk.at(99.25);
+  expect([desk.state.live?.target, desk.screen.playbackRate]).toEqual([99.25, 1]);
+  desk.airing.leave();
+  desk.at(99.25);
+  expect(desk.state.follows).toBe(true);
+  desk.airing.toEdge();
+  expect(desk.screen.currentTime).toBe(99.25);
+});
+
 test("a little late is made up for by speed, much by a jump, and neither counts as the viewer's speed", () => {
   const desk = new Desk().at(100);
   desk.now += 5000;
@@ -224,17 +252,20 @@ test("Apple's player is steered by nobody", () => {
 
 test("after a stall one stays back, and comes nearer when it has been calm", () => {
   const chase = new Chase(MANNERS.low);
-  expect(chase.step(0, 0)).toEqual({ rate: 1, jump: 0 });
+  expect([chase.back, chase.step(0, 0)]).toEqual([0, { rate: 1, jump: 0 }]);
   chase.stalled(0);
-  expect(chase.step(0, 1).rate).toBeLessThan(1);
-  expect(chase.step(0.25, 2)).toEqual({ rate: 1, jump: 0 });
-  expect(chase.step(0.25, 20_001).rate).toBe(1.05);
+  expect([chase.back, chase.step(-0.25, 1).rate]).toEqual([0.25, 0.97]);
+  expect(chase.step(0, 2)).toEqual({ rate: 1, jump: 0 });
+  chase.step(0, 20_001);
+  expect([chase.back, chase.step(0.25, 20_002).rate]).toEqual([0, 1.05]);
 });
 
 test("a jump leads to where one means to be", () => {
-  const chase = new Chase(MANNERS.push);
-  chase.stalled(0);
-  expect(chase.step(1.35, 1).jump).toBeCloseTo(1.3);
+  const desk = new Desk().at(100);
+  desk.now += 5000;
+  desk.airing.stalled();
+  desk.at(98);
+  expect(desk.screen.currentTime).toBe(99.75);
 });
 
 test("the server's clock is taken in the middle between question and answer", async () => {

@@ -6,7 +6,7 @@ import type { ServerClock } from "./server-clock";
 import { clamp } from "./spans";
 
 export interface AiringState {
-  /** Null where what plays is not live. */
+  /** Null where what plays is not live. Its target is this viewer's own: stalls have moved it back. */
   live: LiveWindow | null;
   /** Seconds from the encoder to the screen, NaN where that is not known. */
   delay: number;
@@ -41,7 +41,7 @@ export interface Helm {
 const NEAR_S = 0.5;
 /** Behind the oldest that is listed, since that goes next. */
 const MARGIN_S = 1;
-/** So soon after the start nobody minds a small jump, and being late by so much would take long to make up for. */
+/** So soon after the first picture nobody minds a small jump, and being late by so much would take long to make up for. */
 const SETTLE_MS = 5000;
 const SETTLE_S = 0.3;
 /** Pushed frames that stay away for so long are asked for otherwise. */
@@ -58,7 +58,8 @@ export class Airing {
   /** Where to go on after a change of engines, by the server's clock; NaN for the edge. */
   private resume = Number.NaN;
   private movedAt = 0;
-  private begunAt = 0;
+  /** When the picture first moved, NaN before that. */
+  private begunAt = Number.NaN;
   private steering = false;
 
   constructor(
@@ -86,6 +87,7 @@ export class Airing {
   begin(engine: Engine, tier: Tier): void {
     this.engine = engine;
     this.was = false;
+    this.begunAt = Number.NaN;
     this.chase = new Chase(MANNERS[tier]);
     this.movedAt = this.now();
     this.board.set({ live: null, delay: Number.NaN, tier });
@@ -98,13 +100,14 @@ export class Airing {
   /** Look where the edge is, and stay there. To be called some times a second. */
   tick(): void {
     const { board, engine, video } = this;
-    const live = engine?.live() ?? null;
-    if (!live) {
+    const known = engine?.live() ?? null;
+    if (!known) {
       if (board.getState().live) this.landed();
       return;
     }
     if (!this.was) this.begun();
     if (engine !== this.engine) return;
+    const live = { ...known, target: known.target - this.chase.back };
     if (!Number.isNaN(this.resume)) this.goOn(live);
     // A publisher that sends in advance is shown before its time; there is no delay then.
     const delay = Math.max(0, (this.clock.read() - live.epoch) / 1000 - video.currentTime);
@@ -145,6 +148,7 @@ export class Airing {
   stalled(): void {
     const { live, follows, tier } = this.board.getState();
     if (!live || !follows || this.video.seeking || this.video.paused) return;
+    if (Number.isNaN(this.begunAt)) return; // what has not begun has not stalled
     if (!this.chase.stalled(this.now()) && tier === "push") this.fall("the line is too uneven for less delay");
   }
 
@@ -181,7 +185,6 @@ export class Airing {
 
   private begun(): void {
     this.was = true;
-    this.begunAt = this.now();
     void this.clock.measure();
     const { fallen, tier } = this.board.getState();
     if (!fallen && this.wanted === "push" && tier !== "push") this.take("push");
@@ -213,9 +216,10 @@ export class Airing {
     if (video.paused || video.readyState >= HAVE_FUTURE_DATA) this.movedAt = now;
     else if (this.board.getState().tier === "push" && now - this.movedAt > STUCK_MS) this.fall("nothing came any more");
     if (video.paused || video.seeking || video.readyState < HAVE_CURRENT_DATA) return;
+    if (Number.isNaN(this.begunAt) && video.readyState >= HAVE_FUTURE_DATA) this.begunAt = now;
     if (this.rate !== 1) return;
     const behind = live.target - video.currentTime;
-    if (now - this.begunAt < SETTLE_MS && behind > SETTLE_S && this.has(live.target)) {
+    if (now - this.begunAt < SETTLE_MS && behind > SETTLE_S && this.has(live.target + this.chase.manner.ease)) {
       video.currentTime = live.target;
       return;
     }

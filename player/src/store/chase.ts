@@ -15,7 +15,7 @@ export interface Manner {
 
 export const MANNERS: Readonly<Record<Tier, Manner>> = {
   normal: { ease: 0.6, far: 9, faster: 1.03, step: 0.5, steps: 6 },
-  low: { ease: 0.15, far: 3, faster: 1.05, step: 0.25, steps: 8 },
+  low: { ease: 0.15, far: 1.5, faster: 1.05, step: 0.25, steps: 8 },
   push: { ease: 0.08, far: 1, faster: 1.05, step: 0.05, steps: 10 },
 };
 
@@ -23,27 +23,34 @@ const SLOWER = 0.97;
 const CALM_MS = 20_000;
 
 export class Chase {
-  private back = 0;
+  private steps = 0;
   private rate = 1;
   private calmSince = 0;
 
-  constructor(private readonly manner: Manner) {}
+  constructor(readonly manner: Manner) {}
+
+  /** How many seconds one stays further back than the engine means to, because of stalls. */
+  get back(): number {
+    return this.steps * this.manner.step;
+  }
 
   /** Stay further back: what was there did not last. Return false where that has been done often enough. */
   stalled(now: number): boolean {
     this.calmSince = now;
-    if (this.back >= this.manner.steps) return false;
-    this.back += 1;
+    if (this.steps >= this.manner.steps) return false;
+    this.steps += 1;
     return true;
   }
 
-  /** Take how many seconds the playhead is behind the target; return the speed to play at, or by how much to jump. */
-  step(behind: number, now: number): { rate: number; jump: number } {
-    if (this.back > 0 && now - this.calmSince > CALM_MS) {
+  /**
+   * Take how many seconds the playhead is behind where one means to be, `back` included; return the speed to play at,
+   * or by how much to jump.
+   */
+  step(off: number, now: number): { rate: number; jump: number } {
+    if (this.steps > 0 && now - this.calmSince > CALM_MS) {
       this.calmSince = now;
-      this.back -= 1;
+      this.steps -= 1;
     }
-    const off = behind - this.back * this.manner.step;
     const { ease, far, faster } = this.manner;
     if (Math.abs(off) > far) {
       this.rate = 1;

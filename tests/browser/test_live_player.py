@@ -117,18 +117,23 @@ async def test_an_interruption_is_no_error_and_the_end_is_a_recording(browser: B
         assert (await visit.state())["trouble"] is None
 
 
-async def test_pictures_go_on_through_an_interruption(browser: Browser, site: Site) -> None:
+@pytest.mark.parametrize(
+    "away", [AWAY_SECONDS, *(pytest.param(n, marks=pytest.mark.soak) for n in (0.5, 50))]
+)
+async def test_pictures_go_on_through_an_interruption(browser: Browser, site: Site, away: float) -> None:
     air = await onair.made(site, "Steady")
     async with visiting(browser, site) as visit:
         await visit.page.goto(air.page)
         async with air.filming():
+            await onair.read(visit)
             await visit.follow()
             await visit.has(f"{AT_EDGE} && s.time > 2", seconds=40)
         left = (await visit.state())["time"]
-        await visit.has("s.time > a", left + AWAY_SECONDS)
+        await asyncio.sleep(away)
         async with air.filming():
-            await visit.has("s.time > a", left + 2 * AWAY_SECONDS)
+            await visit.has("s.time > a", left + away + AWAY_SECONDS, seconds=20 + away)
         times = [time for _, time, _ in await visit.shown() if time > left - 1]
+        assert await onair.faults(visit) == []
     assert times == sorted(times)
     assert max(after - before for before, after in itertools.pairwise(times)) < 1
 

@@ -94,29 +94,52 @@ async def test_an_old_key_opens_nothing_and_the_new_one_does(site, film):
         await until(site, made["id"], "live")
 
 
-async def test_rule_a_publisher_that_drops_is_replaced_by_the_slate_and_taken_up_again(site, film):
+@pytest.mark.parametrize("away", [0.5, 5, pytest.param(50, marks=pytest.mark.soak)])
+async def test_rule_a_publisher_that_drops_and_comes_back_breaks_nothing(site, film, away):
     made = await stream(site)
     root = f"/v/{made['id']}/"
     async with publishing(made["ingest"]["rtmp"], made["key"], film):
-        await until(site, made["id"], "live")
+        asset = (await until(site, made["id"], "live"))["asset"]
         name = m3u8.loads((await site.get(root + "main.m3u8")).decode()).playlists[0].uri
+        watching = asyncio.create_task(followed(site, root + name))
         await listed(site, root + name, lambda one: len(whole(one)) >= 1)
     await until(site, made["id"], "reconnecting")
-    gone = len(whole(await playlist(site, root + name)))
-    await listed(site, root + name, lambda one: len(whole(one)) >= gone + 2)
+    await asyncio.sleep(away)
     async with publishing(made["ingest"]["rtmp"], made["key"], film):
         await until(site, made["id"], "live")
         back = len(whole(await playlist(site, root + name)))
-        found = await listed(site, root + name, lambda one: len(whole(one)) >= back + 2)
-        text = (await site.get(root + name)).decode()
-    assert "EXT-X-DISCONTINUITY\n" not in text
-    assert text.count("EXT-X-MAP") == 1
-    seen = await pictures(site, root, found)
+        await listed(site, root + name, lambda one: len(whole(one)) >= back + 2)
+        await site.json("POST", f"{LIVE}/{made['id']}/end")
+    assert await watching > away / 0.32
+    await site.until(asset, "complete")
+    final = await playlist(site, f"/v/{asset}/{name}")
+    seen = await pictures(site, f"/v/{asset}/", final)
     assert [round(time * RATE) for time, _ in seen] == list(range(len(seen)))
+    assert sum(Fraction(str(one.duration)) for one in final.segments) == len(seen) / RATE
     numbers = [number for _, number in seen]
-    assert None in numbers
+    gone = numbers.index(None)
     after = numbers[len(numbers) - numbers[::-1].index(None) :]
-    assert in_order([number for number in after if number is not None][3:])
+    assert in_order(numbers[3:gone])
+    assert in_order(after[3:])
+    assert away <= numbers.count(None) / RATE < away + 5
+
+
+async def followed(site: Site, path: str) -> int:
+    """Ask for every part as it comes until the broadcast is over; return how many there were."""
+    found, parts, lengths = await playlist(site, path), 0, set()
+    while not found.is_endlist:
+        grown = [one for one in found.segments if one.parts][-1]
+        sequence = (found.media_sequence or 0) + len(found.segments) - (not grown.duration)
+        following = 0 if grown.duration else len(grown.parts)
+        status, _, body = await site.ask("GET", f"{path}?_HLS_msn={sequence}&_HLS_part={following}")
+        assert status == 200  # no part is so late that the request is given up
+        text = body.decode()
+        assert "EXT-X-DISCONTINUITY\n" not in text
+        assert text.count("EXT-X-MAP") == 1
+        found, parts = m3u8.loads(text), parts + 1
+        lengths |= {one.duration for segment in found.segments[:-1] for one in segment.parts}
+    assert lengths == {0.32}
+    return parts
 
 
 async def test_ending_it_over_the_api_answers_with_the_recording(site, film):

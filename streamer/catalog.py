@@ -24,13 +24,13 @@ from streamer.rows import (
     Page,
     Rung,
     State,
-    Told,
     failure_json,
     new_id,
     seconds,
     wall_clock,
 )
 from streamer.telling import tell
+from streamer.vocabulary.assets import AssetCreated, AssetDeleted, UploadProgress
 
 PAGE_MAX = 100
 
@@ -78,7 +78,7 @@ class Catalog:
                 )
             )
             await self._channels.stage_open(transaction, of_asset(identity))
-            return await self._tell(transaction, identity, Told.ASSET_CREATED)
+            return await tell(transaction, self._channels, identity, told=AssetCreated)
 
         return await self._database.write(work)
 
@@ -156,7 +156,7 @@ class Catalog:
             await change_asset(
                 transaction, asset, updated=self._clock(), size=size, received=size, seekable=None
             )
-            return await self._tell(transaction, asset, Told.ASSET_CHANGED)
+            return await tell(transaction, self._channels, asset)
 
         return await self._database.write(work)
 
@@ -178,9 +178,9 @@ class Catalog:
             return size
 
         size = await self._database.write(work)
-        told = {"id": asset, "received": received, "size": size, "seekable": seconds(seekable)}
-        self._channels.hint(ASSETS, Told.UPLOAD_PROGRESS, told, key=asset)
-        self._channels.hint(of_asset(asset), Told.UPLOAD_PROGRESS, told)
+        told = UploadProgress(id=asset, received=received, size=size, seekable=seconds(seekable))
+        self._channels.hint(ASSETS, told.type, told.json(), key=asset)
+        self._channels.hint(of_asset(asset), told.type, told.json())
 
     async def set_plan(
         self,
@@ -219,12 +219,12 @@ class Catalog:
         table = schema.generation
 
         async def work(transaction: Transaction) -> Asset:
-            await change_asset(transaction, asset, updated=self._clock(), **changes)
+            reached = await change_asset(transaction, asset, updated=self._clock(), **changes)
             await transaction.execute(insert_new(transaction.connection, table).values(**row, **shown))
             await transaction.execute(
                 update(table).where(table.c.asset == asset, table.c.name == generation).values(**shown)
             )
-            return await self._tell(transaction, asset, Told.ASSET_CHANGED)
+            return await tell(transaction, self._channels, asset, reached=reached)
 
         return await self._database.write(work)
 
@@ -241,7 +241,7 @@ class Catalog:
             if warning in found.warnings:
                 return found
             await change_asset(transaction, asset, updated=self._clock(), warnings=[*found.warnings, warning])
-            return await self._tell(transaction, asset, Told.ASSET_CHANGED)
+            return await tell(transaction, self._channels, asset)
 
         return await self._database.write(work)
 
@@ -288,7 +288,7 @@ class Catalog:
                     asset=asset, language=caption.language, label=caption.label, key=caption.key
                 )
             )
-            return await self._tell(transaction, asset, Told.ASSET_CHANGED)
+            return await tell(transaction, self._channels, asset)
 
         return await self._database.write(work)
 
@@ -303,7 +303,7 @@ class Catalog:
             )
             if gone.rowcount == 0:
                 raise NoSuchCaption(f"The asset has no captions in {language!r}.")
-            return await self._tell(transaction, asset, Told.ASSET_CHANGED)
+            return await tell(transaction, self._channels, asset)
 
         return await self._database.write(work)
 
@@ -313,12 +313,13 @@ class Catalog:
         async def work(transaction: Transaction) -> None:
             await one(transaction.connection, asset)
             await change_asset(transaction, asset, deleted_at=self._clock(), updated=self._clock())
+            told = AssetDeleted(id=asset)
             for channel in (ASSETS, of_asset(asset)):
-                await self._channels.stage(transaction, channel, Told.ASSET_DELETED, {"id": asset})
+                await self._channels.stage(transaction, channel, told.type, told.json())
             await self._channels.stage_end(transaction, of_asset(asset))
 
         await self._database.write(work)
-        self._channels.hint(ASSETS, Told.UPLOAD_PROGRESS, None, key=asset)
+        self._channels.hint(ASSETS, UploadProgress.type, None, key=asset)
 
     async def tombstones(self) -> tuple[str, ...]:
         """Return the ids of deleted assets whose media may still be there."""
@@ -336,13 +337,10 @@ class Catalog:
 
     async def _change(self, asset: str, **values: Any) -> Asset:
         async def work(transaction: Transaction) -> Asset:
-            await change_asset(transaction, asset, updated=self._clock(), **values)
-            return await self._tell(transaction, asset, Told.ASSET_CHANGED)
+            reached = await change_asset(transaction, asset, updated=self._clock(), **values)
+            return await tell(transaction, self._channels, asset, reached=reached)
 
         return await self._database.write(work)
-
-    async def _tell(self, transaction: Transaction, asset: str, told: Told) -> Asset:
-        return await tell(transaction, self._channels, asset, told=told)
 
 
 def _listed(rungs: Sequence[Rung]) -> list[dict[str, Any]]:

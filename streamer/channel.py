@@ -17,8 +17,10 @@ from streamer.errors import NoSuchChannel
 from streamer.events import Event, Hint, stamp
 from streamer.following import Following, stored
 from streamer.gather import insert_new
-from streamer.rows import Clock, Told, new_id, wall_clock
+from streamer.rows import Clock, new_id, wall_clock
 from streamer.subscription import KEPT, Log, Subscription
+from streamer.vocabulary.assets import AssetDeleted
+from streamer.vocabulary.live import StreamDeleted
 
 ASSETS = "assets"  # the channel of the library as a whole
 
@@ -249,7 +251,7 @@ class Channels:
             log.name,
             log.epoch,
             log.last + 1,
-            type_=Told.STREAM_DELETED if kind == "stream" else Told.ASSET_DELETED,
+            type_=StreamDeleted.type if kind == "stream" else AssetDeleted.type,
             time=self._clock(),
             media=None,
             data={"id": identity},

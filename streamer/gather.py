@@ -47,9 +47,14 @@ async def one(connection: AsyncConnection, asset: str) -> Asset:
     return found[0]
 
 
-async def change_asset(transaction: Transaction, asset: str, *, updated: int, **values: Any) -> None:
-    """Set columns of an asset; `updated` is now, in milliseconds. Raise NoSuchAsset."""
+async def change_asset(transaction: Transaction, asset: str, *, updated: int, **values: Any) -> State | None:
+    """Set columns of an asset; `updated` is now, in milliseconds. Raise NoSuchAsset.
+
+    Return the state that it has reached by that, None where it was in it before.
+    """
     table = schema.asset
+    asked = select(table.c.state).where(table.c.id == asset, table.c.deleted_at.is_(None))
+    before = (await transaction.execute(asked)).scalar_one_or_none() if "state" in values else None
     changed = await transaction.execute(
         update(table)
         .where(table.c.id == asset, table.c.deleted_at.is_(None))
@@ -57,6 +62,7 @@ async def change_asset(transaction: Transaction, asset: str, *, updated: int, **
     )
     if changed.rowcount == 0:
         raise NoSuchAsset(asset)
+    return State(values["state"]) if "state" in values and values["state"] != before else None
 
 
 def generation_row(row: Row[Any]) -> Generation:

@@ -15,7 +15,8 @@ from streamer.channel import Channels, of_asset
 from streamer.database import Database, Transaction
 from streamer.errors import NoSuchAsset, NoSuchRun
 from streamer.gather import insert_new
-from streamer.rows import Clock, Coverage, NewRun, RunRow, RunState, Told, Urgency, wall_clock
+from streamer.rows import Clock, Coverage, NewRun, RunRow, RunState, Urgency, wall_clock
+from streamer.vocabulary.assets import RunEnded, RunStarted, SegmentStored
 
 OPEN = (str(RunState.QUEUED), str(RunState.RUNNING))
 
@@ -130,8 +131,7 @@ class SqlLedger:
             runs = {row.id: _run(row) for row in taken}
             for identity in chosen:
                 run = runs[identity]
-                told = {"run": run.id, "rungs": list(run.rungs), "first": run.first, "last": run.last}
-                await self._channels.stage(transaction, of_asset(run.asset), Told.RUN_STARTED, told)
+                await self._tell_started(transaction, run)
             return tuple(runs[identity] for identity in chosen)
 
         return await self._database.write(work)
@@ -148,8 +148,7 @@ class SqlLedger:
                 "attempts": 1,
             }
             await transaction.execute(update(schema.run).where(schema.run.c.id == run.id).values(taken))
-            told = {"run": run.id, "rungs": list(run.rungs), "first": run.first, "last": run.last}
-            await self._channels.stage(transaction, of_asset(run.asset), Told.RUN_STARTED, told)
+            await self._tell_started(transaction, run)
 
         try:
             await self._database.write(work)
@@ -291,10 +290,14 @@ class SqlLedger:
             row = ended.one_or_none()
             if row is None:
                 raise NoSuchRun(f"There is no Run {run!r}.")
-            told = {"run": run, "state": str(state), "failure": failure or ""}
-            await self._channels.stage(transaction, of_asset(row.asset), Told.RUN_ENDED, told)
+            told = RunEnded(run=run, state=str(state), failure=failure or "")
+            await self._channels.stage(transaction, of_asset(row.asset), told.type, told.json())
 
         await self._database.write(work)
+
+    async def _tell_started(self, transaction: Transaction, run: NewRun | RunRow) -> None:
+        told = RunStarted(run=run.id, rungs=run.rungs, first=run.first, last=run.last)
+        await self._channels.stage(transaction, of_asset(run.asset), told.type, told.json())
 
     async def _store(
         self, transaction: Transaction, asset: str, generation: str, stored: Sequence[Stored]
@@ -317,11 +320,13 @@ class SqlLedger:
             .returning(table.c.rendition, table.c.number, table.c.size)
         )
         told = [
-            {"generation": generation, "rendition": row.rendition, "number": row.number, "size": row.size}
+            SegmentStored(
+                generation=generation, rendition=row.rendition, number=row.number, size=row.size
+            ).json()
             for row in sorted(fresh.all(), key=lambda row: (row.number, row.rendition))
         ]
         if told:
-            await self._channels.stage_all(transaction, of_asset(asset), Told.SEGMENT_STORED, told)
+            await self._channels.stage_all(transaction, of_asset(asset), SegmentStored.type, told)
 
 
 async def _coverage(connection: AsyncConnection, asset: str, generation: str) -> Coverage:

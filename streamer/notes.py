@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 
 from packager.facts import Fact, RunEnded, RunProgress, RunStarted, SegmentStored, Warned
@@ -12,9 +13,11 @@ from streamer.catalog import Catalog
 from streamer.channel import Channels, of_asset
 from streamer.errors import NoSuchAsset, NoSuchRun
 from streamer.ledger import SqlLedger, Stored
-from streamer.rows import NewRun, Told, Urgency
+from streamer.rows import NewRun, Urgency
+from streamer.vocabulary import assets as vocabulary
 
 _FACTS = 10_000
+_HINT_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +49,7 @@ class Notes:
         self._noted = noted
         self._urgencies: dict[str, Urgency] = {}
         self._facts: asyncio.Queue[Fact] = asyncio.Queue(_FACTS)
+        self._hinted = -math.inf
 
     async def warn(self, text: str) -> None:
         """Note a warning of our own."""
@@ -69,20 +73,36 @@ class Notes:
     def take(self, fact: Fact) -> None:
         """Take one fact."""
         if isinstance(fact, RunProgress):
-            told = {"run": fact.run, "frames": fact.frames, "total": fact.total, "rate": fact.rate}
-            self._channels.hint(of_asset(self._asset), Told.RUN_PROGRESS, told, key=fact.run)
+            told = vocabulary.RunProgress(run=fact.run, frames=fact.frames, total=fact.total, rate=fact.rate)
+            self._channels.hint(of_asset(self._asset), told.type, told.json(), key=fact.run)
             return
+        if isinstance(fact, SegmentStored):
+            self._hint_progress(fact.generation)
         if isinstance(fact, Warned):
             self.warned.append(fact.text)
         elif self._noted:
             if isinstance(fact, RunEnded):
-                self._channels.hint(of_asset(self._asset), Told.RUN_PROGRESS, None, key=fact.run)
+                self._channels.hint(of_asset(self._asset), vocabulary.RunProgress.type, None, key=fact.run)
             return
         if isinstance(fact, RunStarted) and self.packaging is not None:
             # Asked now: when the fact is written, the Run may have ended.
             urgencies = {one.run: one.span.urgency for one in self.packaging.running}
             self._urgencies[fact.run] = urgencies.get(fact.run, Urgency.FILL)
         self._facts.put_nowait(fact)
+
+    def _hint_progress(self, generation: str) -> None:
+        """Tell how much is stored, twice a second at most."""
+        packaging, now = self.packaging, asyncio.get_running_loop().time()
+        if packaging is None or now - self._hinted < _HINT_SECONDS:
+            return
+        self._hinted = now
+        told = vocabulary.AssetProgress(
+            id=self._asset,
+            generation=generation,
+            done=sum(len(sizes) for sizes in packaging.sizes.values()),
+            total=sum(packaging.segments.values()),
+        )
+        self._channels.hint(of_asset(self._asset), told.type, told.json())
 
     async def write_on(self) -> None:
         """Write facts to the ledger in their order, as many as have come at a time, for ever."""
@@ -114,7 +134,9 @@ class Notes:
                 case RunStarted():
                     await ledger.begin(self._row(fact), worker=self._worker)
                 case RunEnded():
-                    self._channels.hint(of_asset(self._asset), Told.RUN_PROGRESS, None, key=fact.run)
+                    self._channels.hint(
+                        of_asset(self._asset), vocabulary.RunProgress.type, None, key=fact.run
+                    )
                     await (
                         ledger.fail_run(fact.run, fact.failure) if fact.failure else ledger.finish(fact.run)
                     )

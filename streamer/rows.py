@@ -74,24 +74,6 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-class Told(StrEnum):
-    """Every type of event on the channels; the last two are hints."""
-
-    ASSET_CREATED = "asset.created"
-    ASSET_CHANGED = "asset.changed"
-    ASSET_DELETED = "asset.deleted"
-    SEGMENT_STORED = "segment.stored"
-    SEGMENT_EVICTED = "segment.evicted"
-    STREAM_STATE = "stream.state"
-    STREAM_CHANGED = "stream.changed"
-    STREAM_DELETED = "stream.deleted"
-    LADDER_CHANGED = "ladder.changed"
-    RUN_STARTED = "run.started"
-    RUN_ENDED = "run.ended"
-    UPLOAD_PROGRESS = "upload.progress"
-    RUN_PROGRESS = "run.progress"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Which step failed, why, and the last lines of the log."""

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Join, and_, delete, func, select, update
 from streamer import schema
 from streamer.channel import Channels, of_asset
 from streamer.database import Database, Transaction
-from streamer.rows import Fill, Told
+from streamer.rows import Fill
+from streamer.vocabulary.assets import SegmentEvicted
 
 _MOST = 2000
 """Segments chosen at one time; the next sweep takes the next ones."""
@@ -81,17 +82,15 @@ class Watched:
     async def forget(self, segment: Kept) -> None:
         """Delete a segment's row, and tell of it."""
         table = schema.segment
-        told = {
-            "generation": segment.generation,
-            "rendition": segment.rendition,
-            "number": segment.number,
-        }
+        told = SegmentEvicted(
+            generation=segment.generation, rendition=segment.rendition, number=segment.number
+        )
 
         async def work(transaction: Transaction) -> None:
             gone = await transaction.execute(delete(table).where(_is(segment)))
             if gone.rowcount:
                 channel = of_asset(segment.asset)
-                await self._channels.stage(transaction, channel, Told.SEGMENT_EVICTED, told)
+                await self._channels.stage(transaction, channel, told.type, told.json())
 
         await self._database.write(work)
 

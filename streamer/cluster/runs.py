@@ -7,7 +7,7 @@ away, which is counted apart from the failures of an encode.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,9 @@ from streamer import schema
 from streamer.channel import Channels, of_asset
 from streamer.database import Database, Transaction
 from streamer.ledger import OPEN, SqlLedger
-from streamer.rows import Clock, NewRun, RunState, Told, wall_clock
+from streamer.rows import Clock, NewRun, RunState, wall_clock
+from streamer.vocabulary.assets import RunEnded, RunStarted
+from streamer.vocabulary.kind import Kind
 
 LOSSES = 4
 """A Run that its worker was lost with so often may be what ends workers: it is given up."""
@@ -126,7 +128,7 @@ class Runs:
             "attempts": table.c.attempts + 1,
         }
         changed = await self._change(
-            update(table).where(table.c.id == run, table.c.state.in_(OPEN)).values(taken), Told.RUN_STARTED
+            update(table).where(table.c.id == run, table.c.state.in_(OPEN)).values(taken), _started
         )
         return bool(changed)
 
@@ -249,26 +251,28 @@ class Runs:
         if worker is not None:
             chosen.append(table.c.worker == worker)
         ended = {"state": str(state), "failure": failure, "error": error, "ended": self._clock()}
-        return bool(await self._change(update(table).where(*chosen).values(ended), Told.RUN_ENDED))
+        return bool(await self._change(update(table).where(*chosen).values(ended), _ended))
 
-    async def _change(self, statement: Update, told: Told | None) -> list[Row[Any]]:
+    async def _change(self, statement: Update, told: Callable[[Row[Any]], Kind] | None) -> list[Row[Any]]:
         """Run an update of one Run, tell of it, and return the row where there was one to change."""
 
         async def work(transaction: Transaction) -> list[Row[Any]]:
             changed = list(await transaction.execute(statement.returning(*_TOLD)))
             for row in changed:
                 if told is not None:
-                    event = _event(row, told)
-                    await self._channels.stage(transaction, of_asset(row.asset), told, event)
+                    event = told(row)
+                    await self._channels.stage(transaction, of_asset(row.asset), event.type, event.json())
             return changed
 
         return await self._database.write(work)
 
 
-def _event(row: Row[Any], told: Told) -> dict[str, Any]:
-    if told is Told.RUN_STARTED:
-        return {"run": row.id, "rungs": list(row.rungs), "first": row.first, "last": row.last}
-    return {"run": row.id, "state": row.state, "failure": row.failure or ""}
+def _started(row: Row[Any]) -> RunStarted:
+    return RunStarted(run=row.id, rungs=tuple(row.rungs), first=row.first, last=row.last)
+
+
+def _ended(row: Row[Any]) -> RunEnded:
+    return RunEnded(run=row.id, state=row.state, failure=row.failure or "")
 
 
 def _seen(row: Any) -> Seen:

@@ -26,12 +26,13 @@ from streamer.rows import (
     Failure,
     State,
     StreamState,
-    Told,
     failure_json,
     new_id,
     wall_clock,
 )
 from streamer.telling import tell
+from streamer.vocabulary.assets import AssetCreated
+from streamer.vocabulary.live import LadderChanged, Picture, StreamStateChanged
 
 _OVER = Failure(step="live", message="The broadcast was over before there was a whole segment of it.")
 _ON_AIR = (str(State.PROBING), str(State.PLAYABLE))
@@ -96,7 +97,7 @@ class Broadcasts:
             )
             await self._channels.stage_open(transaction, of_asset(identity))
             await self._stand(transaction, stream, StreamState.CONNECTING, asset=identity)
-            return await tell(transaction, self._channels, identity, told=Told.ASSET_CREATED)
+            return await tell(transaction, self._channels, identity, told=AssetCreated)
 
         return await self._database.write(work)
 
@@ -115,7 +116,7 @@ class Broadcasts:
 
         async def work(transaction: Transaction) -> Asset:
             before = await one_asset(transaction.connection, asset)
-            await change_asset(
+            reached = await change_asset(
                 transaction,
                 asset,
                 updated=self._clock(),
@@ -124,7 +125,7 @@ class Broadcasts:
                 state=str(State.PLAYABLE),
             )
             await transaction.execute(insert_new(transaction.connection, schema.generation).values(**row))
-            after = await tell(transaction, self._channels, asset, told=Told.ASSET_CHANGED)
+            after = await tell(transaction, self._channels, asset, reached=reached)
             await self._tell_ladder(transaction, before, after)
             return after
 
@@ -163,7 +164,7 @@ class Broadcasts:
                 raise WrongState("The stream is not on air.")
             if found.state is not state:
                 await self._stand(transaction, stream, state, asset=found.asset)
-                await tell(transaction, self._channels, found.asset, told=Told.ASSET_CHANGED)
+                await tell(transaction, self._channels, found.asset)
 
         await self._database.write(work)
 
@@ -180,9 +181,9 @@ class Broadcasts:
                 return found
             await self._settle(transaction, asset, lasting)
             changes = await self._recorded(transaction, asset, lasting)
-            await change_asset(transaction, asset, updated=self._clock(), **changes, maker=None)
+            reached = await change_asset(transaction, asset, updated=self._clock(), **changes, maker=None)
             await self._stand(transaction, found.live.stream, StreamState.ENDED, asset=asset)
-            return await tell(transaction, self._channels, asset, told=Told.ASSET_CHANGED)
+            return await tell(transaction, self._channels, asset, reached=reached)
 
         return await self._database.write(work)
 
@@ -249,18 +250,18 @@ class Broadcasts:
         table = schema.stream
         values = {"state": str(state), "asset": asset, "updated": self._clock()}
         await transaction.execute(update(table).where(table.c.id == stream).values(**values))
-        told = {"stream": stream, "asset": asset, "state": str(state)}
+        told = StreamStateChanged(stream=stream, asset=asset, state=state)
         for channel in (of_stream(stream), of_asset(asset)):
-            await self._channels.stage(transaction, channel, Told.STREAM_STATE, told)
+            await self._channels.stage(transaction, channel, told.type, told.json())
 
     async def _tell_ladder(self, transaction: Transaction, before: Asset, after: Asset) -> None:
         ladders = _pictures(before), _pictures(after)
         if after.live is None or not ladders[0] or ladders[0] == ladders[1]:
             return
         stream = after.live.stream
-        told = {"stream": stream, "asset": after.id, "before": ladders[0], "after": ladders[1]}
+        told = LadderChanged(stream=stream, asset=after.id, before=ladders[0], after=ladders[1])
         for channel in (of_stream(stream), of_asset(after.id)):
-            await self._channels.stage(transaction, channel, Told.LADDER_CHANGED, told)
+            await self._channels.stage(transaction, channel, told.type, told.json())
 
 
 def rungs_of(life: Life, count: int) -> list[dict[str, Any]]:
@@ -273,9 +274,9 @@ def rungs_of(life: Life, count: int) -> list[dict[str, Any]]:
     return [{**rung, "segments": count} for rung in (*pictures, *sound)]
 
 
-def _pictures(asset: Asset) -> list[dict[str, Any]]:
-    return [
-        {"name": rung.name, "width": rung.width, "height": rung.height}
+def _pictures(asset: Asset) -> tuple[Picture, ...]:
+    return tuple(
+        Picture(name=rung.name, width=rung.width, height=rung.height)
         for rung in asset.rungs
         if rung.kind == "video"
-    ]
+    )

@@ -16,8 +16,9 @@ from streamer.errors import WrongState
 from streamer.gather import one as one_asset
 from streamer.ledger import Stored
 from streamer.live.broadcasts import Broadcast, rungs_of
-from streamer.rows import Asset, Clock, State, Told, wall_clock
+from streamer.rows import Asset, Clock, State, wall_clock
 from streamer.telling import tell
+from streamer.vocabulary.assets import AssetCreated
 
 _WATCHED = frozenset({State.PLAYABLE, State.COMPLETE})
 
@@ -74,7 +75,9 @@ class ClipRows:
             for aired in lives:
                 await self._life(transaction, identity, aired, stored[aired.life.generation])
             await self._channels.stage_open(transaction, of_asset(identity))
-            return await tell(transaction, self._channels, identity, told=Told.ASSET_CREATED)
+            return await tell(
+                transaction, self._channels, identity, told=AssetCreated, reached=State.COMPLETE
+            )
 
         return await self._database.write(work)
 

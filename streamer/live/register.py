@@ -16,7 +16,8 @@ from streamer.cursors import behind, cursor_of
 from streamer.database import Database, Transaction
 from streamer.errors import NoSuchStream, WrongState
 from streamer.live.streams import Page, Settings, Stream, asked, show, stored, stream_row
-from streamer.rows import Clock, StreamState, Told, new_id, wall_clock
+from streamer.rows import Clock, StreamState, new_id, wall_clock
+from streamer.vocabulary.live import StreamChanged, StreamDeleted
 
 PAGE_MAX = 100
 
@@ -107,7 +108,7 @@ class Register:
         async def work(transaction: Transaction) -> Stream:
             await self._update(transaction, stream, **values)
             changed = await one(transaction.connection, stream)
-            await self._channels.stage(transaction, of_stream(stream), Told.STREAM_CHANGED, show(changed))
+            await self._channels.stage(transaction, of_stream(stream), StreamChanged.type, show(changed))
             return changed
 
         return await self._database.write(work)
@@ -130,7 +131,8 @@ class Register:
                 raise WrongState("The stream is on air; end the broadcast first.")
             await self._update(transaction, stream, deleted=self._clock())
             channel = of_stream(stream)
-            await self._channels.stage(transaction, channel, Told.STREAM_DELETED, {"id": stream})
+            told = StreamDeleted(id=stream)
+            await self._channels.stage(transaction, channel, told.type, told.json())
             await self._channels.stage_end(transaction, channel)
 
         await self._database.write(work)

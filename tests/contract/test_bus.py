@@ -13,7 +13,7 @@ from streamer.channel import Channels, of_asset
 from streamer.database import Database
 from streamer.errors import NoSuchChannel
 from streamer.notify import open_bus, payloads
-from streamer.rows import Told
+from streamer.vocabulary.assets import AssetDeleted
 from tests.postgres import running_postgres
 
 
@@ -103,12 +103,12 @@ async def test_the_end_of_a_channel_is_heard_everywhere(catalog_url):
         reader = await two.subscribe(name)
 
         async def end(transaction):
-            await one.stage(transaction, name, Told.ASSET_DELETED, {"id": "x"})
+            await one.stage(transaction, name, AssetDeleted.type, {"id": "x"})
             await one.stage_end(transaction, name)
 
         await one._database.write(end)
         (event,) = await _until(reader, 2)
-        assert (event.type, event.data) == (Told.ASSET_DELETED, {"id": "x"})
+        assert (event.type, event.data) == (AssetDeleted.type, {"id": "x"})
         with pytest.raises(NoSuchChannel):
             await two.subscribe(name)
 

@@ -97,9 +97,11 @@ async def test_rule_every_change_is_told_where_it_is_looked_for(back, broadcasts
     assert [(kind, data["state"], data["live"]["state"]) for kind, data in library] == [
         ("asset.created", "probing", "connecting"),
         ("asset.changed", "playable", "connecting"),
+        ("asset.playable", "playable", "connecting"),
         ("asset.changed", "playable", "live"),
         ("asset.changed", "playable", "slate"),
         ("asset.changed", "complete", "ended"),
+        ("asset.complete", "complete", "ended"),
     ]
     assert library[-1][1] == json.loads(json.dumps(show(recording)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from fractions import Fraction
 
@@ -43,9 +44,38 @@ async def test_an_asset_from_upload_to_complete(back):
     assert [rung.done for rung in whole.rungs] == [2, 2]
     assert whole == await back.catalog.get(asset.id)
     told = await _told(back)
-    assert [kind for kind, _ in told] == ["asset.created", "asset.changed", "asset.changed", "asset.changed"]
-    assert [data["state"] for _, data in told] == ["uploading", "probing", "playable", "complete"]
+    assert [(kind, data["state"]) for kind, data in told] == [
+        ("asset.created", "uploading"),
+        ("asset.changed", "probing"),
+        ("asset.changed", "playable"),
+        ("asset.playable", "playable"),
+        ("asset.changed", "complete"),
+        ("asset.complete", "complete"),
+    ]
     assert told[-1][1] == json.loads(json.dumps(show(whole)))
+
+
+async def test_a_state_is_told_once_for_every_time_that_it_is_reached(back):
+    asset = await back.planned()
+    await back.plan(asset.id)
+    await back.catalog.rename(asset.id, "Other")
+    await back.catalog.fail(asset.id, step="encode", message="no", log=["line"])
+    await back.catalog.set_state(asset.id, State.PLAYABLE)
+    reached = ("asset.playable", "asset.complete", "asset.failed")
+    own = [(kind, data) for kind, data in await _told(back, f"asset:{asset.id}") if kind in reached]
+    assert [kind for kind, _ in own] == ["asset.playable", "asset.failed", "asset.playable"]
+    assert own[1][1]["failure"] == {"step": "encode", "message": "no", "log": []}
+
+
+async def test_the_state_and_what_tells_of_it_are_one_transaction(back, peek):
+    asset = await back.catalog.create_asset(title="Film")
+    listening = await back.channels.subscribe(f"asset:{asset.id}")
+    planning = asyncio.create_task(back.plan(asset.id))
+    async for event in listening:
+        assert event.type == "asset.changed"
+        assert peek("select count(*) from event where type = 'asset.playable'") == [(2,)]
+        break
+    await planning
 
 
 async def test_received_is_kept_and_only_hinted(back):

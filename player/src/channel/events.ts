@@ -1,0 +1,265 @@
+/** Every type of event and its data. Do not change this: `python -m streamer.vocabulary` writes it. */
+import type { Asset, StreamState } from "../api/asset";
+import type { Stream } from "../api/stream";
+
+/** A rendition of the picture. */
+export interface Picture {
+  /** the rendition's name */
+  name: string;
+  /** pixels */
+  width: number;
+  /** pixels */
+  height: number;
+}
+
+/** An asset is gone for everybody, and its own channel with it. */
+export interface AssetDeleted {
+  /** the asset */
+  id: string;
+}
+
+/** How much of an asset is stored; at most twice a second. `asset.complete` tells the end. */
+export interface AssetProgress {
+  /** the asset */
+  id: string;
+  /** the output that is being made */
+  generation: string;
+  /** segments of all renditions that are there */
+  done: number;
+  /** segments that there will be, as far as is known */
+  total: number;
+}
+
+/** How much of an upload is kept; at most twice a second. */
+export interface UploadProgress {
+  /** the asset */
+  id: string;
+  /** bytes */
+  received: number;
+  /** bytes of the whole, null while unknown */
+  size: number | null;
+  /** seconds from the start that can be played now */
+  seekable: number | null;
+}
+
+/** A segment has been made and is kept. */
+export interface SegmentStored {
+  /** the output that it is a part of */
+  generation: string;
+  /** the rendition's name */
+  rendition: string;
+  /** its number, from 0 on */
+  number: number;
+  /** bytes */
+  size: number;
+}
+
+/** A segment has made way for others; it is made again when somebody asks for it. */
+export interface SegmentEvicted {
+  /** the output that it was a part of */
+  generation: string;
+  /** the rendition's name */
+  rendition: string;
+  /** its number, from 0 on */
+  number: number;
+}
+
+/** An encode of consecutive segments has begun. */
+export interface RunStarted {
+  /** the Run */
+  run: string;
+  /** the renditions that it makes */
+  rungs: string[];
+  /** its first segment */
+  first: number;
+  /** its last segment, included */
+  last: number;
+}
+
+/** An encode has ended, one way or another. */
+export interface RunEnded {
+  /** the Run */
+  run: string;
+  /** `done`, `failed`, or `queued` where it will be tried again */
+  state: string;
+  /** why it has failed, else empty */
+  failure: string;
+}
+
+/** How far an encode is. */
+export interface RunProgress {
+  /** the Run */
+  run: string;
+  /** frames that are encoded */
+  frames: number;
+  /** frames that it has in all */
+  total: number;
+  /** frames a second */
+  rate: number;
+}
+
+/** A stream stands elsewhere than before. */
+export interface StreamStateChanged {
+  /** the stream */
+  stream: string;
+  /** the broadcast */
+  asset: string;
+  /** where it stands */
+  state: StreamState;
+}
+
+/** A stream is gone for everybody, and its channel with it; its recordings stay. */
+export interface StreamDeleted {
+  /** the stream */
+  id: string;
+}
+
+/** A broadcast has other pictures from now on, usually because they could not all be encoded in time. */
+export interface LadderChanged {
+  /** the stream */
+  stream: string;
+  /** the broadcast */
+  asset: string;
+  /** the pictures until now, from the top down */
+  before: Picture[];
+  /** the pictures from now on, from the top down */
+  after: Picture[];
+}
+
+/** How many watch. */
+export interface Viewers {
+  /** viewers */
+  count: number;
+}
+
+/** Something happens at `media_time` of the picture; it is in the playlist under the same id. */
+export interface Marker {
+  /** the marker */
+  id: string;
+  /** seconds that it lasts, null where that is not known */
+  duration: number | null;
+  /** what its author has said of it */
+  data: unknown;
+}
+
+/** A sentence for everybody who watches. */
+export interface Announcement {
+  /** what is to be shown, as plain text */
+  text: string;
+  /** how it is meant */
+  level?: "info" | "warning";
+  /** how long it is to be shown; null until the viewer takes it away */
+  seconds?: number | null;
+}
+
+/** Something else is to be played at `media_time`. For players of one's own: this server's goes on. */
+export interface Interstitial {
+  /** its name, the same when it is told again */
+  id: string;
+  /** the playlist of what is to be played */
+  url: string;
+  /** how long it is; null where that is not known */
+  seconds?: number | null;
+  /** how far behind its beginning the picture goes on */
+  resume_seconds?: number;
+}
+
+/** How far behind the live edge to play. For players of one's own: this server's keeps its tier. */
+export interface LatencyTarget {
+  /** the delay; a player that cannot keep it takes the least that it can */
+  seconds: number;
+}
+
+/** The token or session of this connection ends soon, and the connection with it. */
+export interface TokenExpiring {
+  /** how long it still holds */
+  seconds: number;
+}
+
+/** The server is about to stop: come back after a while, to it or to another one. */
+export interface ServerDrain {
+  /** how long to wait before coming back, in milliseconds */
+  delay_ms: number;
+}
+
+/** The data of an event by its type. */
+export interface Events {
+  /** There is a new asset. */
+  "asset.created": Asset;
+  /** Something of an asset is other than before: its title, its state, its plan, its captions. */
+  "asset.changed": Asset;
+  /** An asset can be watched from now on. `asset.changed` goes before it. */
+  "asset.playable": Asset;
+  /** All of an asset is there; of a broadcast it is the recording. `asset.changed` goes before it. */
+  "asset.complete": Asset;
+  /** An asset cannot be made; its `failure` says why. `asset.changed` goes before it. */
+  "asset.failed": Asset;
+  /** An asset is gone for everybody, and its own channel with it. */
+  "asset.deleted": AssetDeleted;
+  /** How much of an asset is stored; at most twice a second. `asset.complete` tells the end. */
+  "asset.progress": AssetProgress;
+  /** How much of an upload is kept; at most twice a second. */
+  "upload.progress": UploadProgress;
+  /** A segment has been made and is kept. */
+  "segment.stored": SegmentStored;
+  /** A segment has made way for others; it is made again when somebody asks for it. */
+  "segment.evicted": SegmentEvicted;
+  /** An encode of consecutive segments has begun. */
+  "run.started": RunStarted;
+  /** An encode has ended, one way or another. */
+  "run.ended": RunEnded;
+  /** How far an encode is. */
+  "run.progress": RunProgress;
+  /** A stream stands elsewhere than before. */
+  "stream.state": StreamStateChanged;
+  /** A stream has another title, other settings or another key. */
+  "stream.changed": Stream;
+  /** A stream is gone for everybody, and its channel with it; its recordings stay. */
+  "stream.deleted": StreamDeleted;
+  /** A broadcast has other pictures from now on, usually because they could not all be encoded in time. */
+  "ladder.changed": LadderChanged;
+  /** How many watch. */
+  "viewers": Viewers;
+  /** Something happens at `media_time` of the picture; it is in the playlist under the same id. */
+  "marker": Marker;
+  /** A sentence for everybody who watches. */
+  "announcement": Announcement;
+  /** Something else is to be played at `media_time`. For players of one's own: this server's goes on. */
+  "interstitial": Interstitial;
+  /** How far behind the live edge to play. For players of one's own: this server's keeps its tier. */
+  "latency.target": LatencyTarget;
+  /** Whatever an application wants to tell: any type that begins with `custom.`, any JSON. */
+  [custom: `custom.${string}`]: unknown;
+  /** The token or session of this connection ends soon, and the connection with it. */
+  "token.expiring": TokenExpiring;
+  /** The server is about to stop: come back after a while, to it or to another one. */
+  "server.drain": ServerDrain;
+}
+
+/** An event, told by its type. */
+export type Told =
+  | { type: "asset.created"; data: Asset }
+  | { type: "asset.changed"; data: Asset }
+  | { type: "asset.playable"; data: Asset }
+  | { type: "asset.complete"; data: Asset }
+  | { type: "asset.failed"; data: Asset }
+  | { type: "asset.deleted"; data: AssetDeleted }
+  | { type: "asset.progress"; data: AssetProgress }
+  | { type: "upload.progress"; data: UploadProgress }
+  | { type: "segment.stored"; data: SegmentStored }
+  | { type: "segment.evicted"; data: SegmentEvicted }
+  | { type: "run.started"; data: RunStarted }
+  | { type: "run.ended"; data: RunEnded }
+  | { type: "run.progress"; data: RunProgress }
+  | { type: "stream.state"; data: StreamStateChanged }
+  | { type: "stream.changed"; data: Stream }
+  | { type: "stream.deleted"; data: StreamDeleted }
+  | { type: "ladder.changed"; data: LadderChanged }
+  | { type: "viewers"; data: Viewers }
+  | { type: "marker"; data: Marker }
+  | { type: "announcement"; data: Announcement }
+  | { type: "interstitial"; data: Interstitial }
+  | { type: "latency.target"; data: LatencyTarget }
+  | { type: `custom.${string}`; data: unknown }
+  | { type: "token.expiring"; data: TokenExpiring }
+  | { type: "server.drain"; data: ServerDrain };

@@ -1,0 +1,53 @@
+"""Events that an application publishes, for the player or for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from streamer.vocabulary.kind import ASSET, ASSETS, CUSTOM, STREAM, About, Kind, Resource
+
+_SHOWN = About(carriers=(ASSET, STREAM), open=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement(Kind):
+    """A sentence for everybody who watches."""
+
+    type: ClassVar[str] = "announcement"
+    about: ClassVar[About] = _SHOWN
+
+    text: Annotated[str, "what is to be shown, as plain text"]
+    level: Annotated[Literal["info", "warning"], "how it is meant"] = "info"
+    seconds: Annotated[float | None, "how long it is to be shown; null until the viewer takes it away"] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interstitial(Kind):
+    """Something else is to be played at `media_time`. For players of one's own: this server's goes on."""
+
+    type: ClassVar[str] = "interstitial"
+    about: ClassVar[About] = _SHOWN
+
+    id: Annotated[str, "its name, the same when it is told again"]
+    url: Annotated[str, "the playlist of what is to be played"]
+    seconds: Annotated[float | None, "how long it is; null where that is not known"] = None
+    resume_seconds: Annotated[float, "how far behind its beginning the picture goes on"] = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyTarget(Kind):
+    """How far behind the live edge to play. For players of one's own: this server's keeps its tier."""
+
+    type: ClassVar[str] = "latency.target"
+    about: ClassVar[About] = _SHOWN
+
+    seconds: Annotated[float, "the delay; a player that cannot keep it takes the least that it can"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custom(Kind):
+    """Whatever an application wants to tell: any type that begins with `custom.`, any JSON."""
+
+    type: ClassVar[str] = f"{CUSTOM}*"
+    about: ClassVar[About] = About(carriers=(ASSETS, ASSET, STREAM), open=True, resource=Resource.ANYTHING)

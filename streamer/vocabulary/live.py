@@ -1,0 +1,83 @@
+"""Events of live streams and of what is on air."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from streamer.rows import StreamState
+from streamer.vocabulary.kind import ASSET, STREAM, About, Kind, Resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A rendition of the picture."""
+
+    name: Annotated[str, "the rendition's name"]
+    width: Annotated[int, "pixels"]
+    height: Annotated[int, "pixels"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStateChanged(Kind):
+    """A stream stands elsewhere than before."""
+
+    type: ClassVar[str] = "stream.state"
+    about: ClassVar[About] = About(carriers=(STREAM, ASSET))
+
+    stream: Annotated[str, "the stream"]
+    asset: Annotated[str, "the broadcast"]
+    state: Annotated[StreamState, "where it stands"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamChanged(Kind):
+    """A stream has another title, other settings or another key."""
+
+    type: ClassVar[str] = "stream.changed"
+    about: ClassVar[About] = About(carriers=(STREAM,), resource=Resource.STREAM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamDeleted(Kind):
+    """A stream is gone for everybody, and its channel with it; its recordings stay."""
+
+    type: ClassVar[str] = "stream.deleted"
+    about: ClassVar[About] = About(carriers=(STREAM,))
+
+    id: Annotated[str, "the stream"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderChanged(Kind):
+    """A broadcast has other pictures from now on, usually because they could not all be encoded in time."""
+
+    type: ClassVar[str] = "ladder.changed"
+    about: ClassVar[About] = About(carriers=(STREAM, ASSET))
+
+    stream: Annotated[str, "the stream"]
+    asset: Annotated[str, "the broadcast"]
+    before: Annotated[tuple[Picture, ...], "the pictures until now, from the top down"]
+    after: Annotated[tuple[Picture, ...], "the pictures from now on, from the top down"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewers(Kind):
+    """How many watch."""
+
+    type: ClassVar[str] = "viewers"
+    about: ClassVar[About] = About(carriers=(STREAM, ASSET), numbered=False)
+
+    count: Annotated[int, "viewers"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker(Kind):
+    """Something happens at `media_time` of the picture; it is in the playlist under the same id."""
+
+    type: ClassVar[str] = "marker"
+    about: ClassVar[About] = About(carriers=(STREAM, ASSET))
+
+    id: Annotated[str, "the marker"]
+    duration: Annotated[float | None, "seconds that it lasts, null where that is not known"]
+    data: Annotated[Any, "what its author has said of it"]

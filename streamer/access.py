@@ -58,7 +58,10 @@ RULES: Mapping[str, Rule] = {
     "metrics": Rule(read=Policy.VIEWER),
     "openapi": PUBLIC,
     "session": Rule(read=Policy.PUBLIC, write=Policy.PUBLIC),
-    "control": PUBLIC,  # each channel is checked when it is subscribed to
+    # Each channel is checked when it is subscribed to.
+    "control": PUBLIC,
+    "control-sse": PUBLIC,
+    "control-poll": PUBLIC,
     "assets": Rule(read=Policy.VIEWER),
     "asset": PUBLIC,
     "asset-retry": Rule(),

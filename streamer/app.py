@@ -31,6 +31,7 @@ from streamer.config import Config
 from streamer.control import Control
 from streamer.copies import Copies
 from streamer.database import Database
+from streamer.fallback import fallback
 from streamer.ffmpeg import find
 from streamer.gauges import Gauges
 from streamer.hands import hands
@@ -303,6 +304,7 @@ def _application(
     """Put every route behind the same three middlewares."""
     snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register)
     control = Control(truth.channels, snapshots.kinds())
+    instead = fallback(truth.channels, snapshots.kinds(), clock=truth.clock)
     access = Access(truth.tokens, host=config.host, public_url=config.public_url)
     oversight = Oversight(truth.database, clock=truth.clock)
     gauges = Gauges(
@@ -310,7 +312,7 @@ def _application(
         ledger=truth.ledger,
         oversight=oversight,
         standing=tools.foreman.status,
-        clients=lambda: control.clients,
+        clients=lambda: control.clients + instead.clients,
         own=not tools.hands.noted,
         clock=truth.clock,
     )
@@ -318,11 +320,10 @@ def _application(
     app = web.Application(
         middlewares=[metrics.middleware, problem_middleware, access.middleware], client_max_size=1 << 20
     )
-    for part in _parts(config, truth, media, tools=tools, access=access):
+    operations = _operations(config, oversight, tools=tools, clock=truth.clock)
+    parts = _parts(config, truth, media, tools=tools, access=access)
+    for part in (*parts, operations, control, instead, metrics):
         app.add_routes(part.routes())
-    app.add_routes(_operations(config, oversight, tools=tools, clock=truth.clock).routes())
-    app.add_routes(control.routes())
-    app.add_routes(metrics.routes())
 
     async def describe(asset: str) -> dict[str, object]:
         return show(await truth.catalog.get(asset))
@@ -332,6 +333,7 @@ def _application(
     )
     app.on_startup.append(access.check_routes)
     app.on_shutdown.append(lambda _: control.close())
+    app.on_shutdown.append(lambda _: instead.close())
     app.on_shutdown.append(lambda _: media.live.delivery.close())
     app.on_shutdown.append(lambda _: media.live.browser.close())
     app.on_shutdown.append(lambda _: media.live.whip.close())

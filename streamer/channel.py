@@ -183,19 +183,22 @@ class Channels:
         *,
         epoch: str | None = None,
         offset: int | None = None,
+        hinted: int = 0,
         wake: Callable[[], None] | None = None,
     ) -> Subscription:
         """Listen from (epoch, offset) on where the log still reaches there, else from now on.
 
         `recovered` of the result tells which; where it is False, take a snapshot after this call: it may
-        already hold what the first events repeat, and misses nothing. Raise NoSuchChannel.
+        already hold what the first events repeat, and misses nothing. Hints that are not newer than the time
+        `hinted` are left out. Raise NoSuchChannel.
         """
         log = await self._log(channel)
         recovered = epoch == log.epoch and offset is not None and log.first - 1 <= offset <= log.last
         place = offset if recovered and offset is not None else log.last
         subscription = Subscription(log, offset=place, recovered=recovered, wake=wake)
         for hint in self.hints(channel):
-            subscription.hint((hint.type, hint.key), _hint_event(log, hint))
+            if hint.time > hinted:
+                subscription.hint((hint.type, hint.key), _hint_event(log, hint))
         if subscription.offset < log.last:
             subscription.wake()
         return subscription

@@ -9,15 +9,13 @@ from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from streamer.access import Policy
 from streamer.channel import Channels
-from streamer.errors import Forbidden, NoSuchAsset, NoSuchChannel, NoSuchStream
 from streamer.listener import Close, Listener
+from streamer.places import Place
 from streamer.snapshots import Snapshot
+from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Refused, Subscribing
 
 MESSAGE_MAX = 64 << 10
-_SUBSCRIPTIONS = 64
-_NAME_MAX = 128
 
 
 class _Bad(Exception):
@@ -36,8 +34,7 @@ class Control:
         stall_seconds: float = 10,
     ) -> None:
         """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream")."""
-        self._channels = channels
-        self._snapshots = snapshots
+        self._subscribing = Subscribing(channels, snapshots)
         self._ping_seconds = ping_seconds
         self._stall_seconds = stall_seconds
         self._clients: set[Listener] = set()
@@ -116,38 +113,16 @@ class Control:
         before = client.subscriptions.pop(channel, None)
         if before is not None:
             before.close()
-        if len(client.subscriptions) >= _SUBSCRIPTIONS:
-            raise _Bad(f"more than {_SUBSCRIPTIONS} subscriptions")
+        if len(client.subscriptions) >= CHANNELS_MAX:
+            raise _Bad(f"more than {CHANNELS_MAX} subscriptions")
+        place = None if epoch is None or offset is None else Place(epoch=epoch, offset=offset)
         try:
-            await self._open(client, channel, epoch=epoch, offset=offset)
-        except Forbidden as error:
-            client.tell(_refused(channel, Close.FORBIDDEN, str(error)))
-        except (NoSuchChannel, NoSuchAsset, NoSuchStream) as error:
-            client.tell(_refused(channel, Close.NOT_FOUND, str(error)))
-
-    async def _open(self, client: Listener, channel: str, *, epoch: str | None, offset: int | None) -> None:
-        kind, _, name = channel.partition(":")
-        make = self._snapshots.get(kind)
-        if make is None:
-            raise NoSuchChannel(channel)
-        if not name and client.principal.policy < Policy.VIEWER:
-            raise Forbidden("This channel is for viewers who have signed in.")
-        subscription = await self._channels.subscribe(channel, epoch=epoch, offset=offset, wake=client.wake)
-        try:
-            told: dict[str, Any] = {
-                "type": "subscribed",
-                "channel": channel,
-                "epoch": subscription.epoch,
-                "offset": subscription.offset,
-                "recovered": subscription.recovered,
-            }
-            if not subscription.recovered:
-                told["snapshot"] = await make(name)
-        except BaseException:
-            subscription.close()
-            raise
-        client.tell(told)
-        client.subscriptions[channel] = subscription
+            opened = await self._subscribing.open(channel, client.principal, place=place, wake=client.wake)
+        except Refused as refused:
+            client.tell(refused.message)
+            return
+        client.tell(opened.message)
+        client.subscriptions[channel] = opened.subscription
         client.wake()
 
 
@@ -163,10 +138,6 @@ def _parse(text: str) -> dict[str, Any]:
 
 def _channel(asked: Mapping[str, Any]) -> str:
     channel = asked.get("channel")
-    if not isinstance(channel, str) or not 0 < len(channel) <= _NAME_MAX:
+    if not isinstance(channel, str) or not 0 < len(channel) <= NAME_MAX:
         raise _Bad("channel is missing")
     return channel
-
-
-def _refused(channel: str, code: Close, reason: str) -> dict[str, Any]:
-    return {"type": "refused", "channel": channel, "code": int(code), "reason": reason}

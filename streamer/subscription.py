@@ -80,6 +80,16 @@ class Subscription:
         self._closed = False
         log.listeners.add(self)
 
+    @property
+    def behind(self) -> bool:
+        """Say whether numbered events wait to be taken."""
+        return self.offset < self._log.last
+
+    @property
+    def hinted(self) -> bool:
+        """Say whether hints wait to be taken, once no numbered events do."""
+        return bool(self._hints)
+
     def take(self, limit: int = 64) -> list[Event]:
         """Return what is new, oldest first and hints last, without waiting. Raise FellBehind."""
         log = self._log

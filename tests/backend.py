@@ -17,6 +17,7 @@ from streamer.catalog import Catalog
 from streamer.channel import Channels
 from streamer.control import Control
 from streamer.database import Database
+from streamer.fallback import Fallback
 from streamer.health import Health
 from streamer.ledger import SqlLedger
 from streamer.live.addresses import Addresses
@@ -26,11 +27,14 @@ from streamer.live.routes import Streams
 from streamer.live.streams import Settings
 from streamer.metrics import Metrics
 from streamer.openapi import OpenApi
+from streamer.polling import Polling
 from streamer.problems import problem_middleware
 from streamer.replays import Replays
 from streamer.rows import Asset, Fill, Rung
 from streamer.session import Session
 from streamer.snapshots import Snapshots
+from streamer.sse import Streaming
+from streamer.subscribing import Subscribing
 from streamer.tokens import Tokens
 from tests import lives
 
@@ -167,6 +171,7 @@ class Served:
     slates: Hung
     access: Access
     control: Control
+    fallback: Fallback
     metrics: Metrics
 
 
@@ -179,6 +184,8 @@ def served(
     reserve: int = 0,
     ping_seconds: float = 20,
     stall_seconds: float = 10,
+    wait_seconds: float = 25,
+    polls: int = 100,
 ) -> Served:
     """Compose the application as the server does, listening on `host` as far as access is concerned."""
     works, media, metrics, slates = Wishes(), MemoryStore(), Metrics(), Hung()
@@ -187,6 +194,11 @@ def served(
     addresses = Addresses(public_url=public_url, rtmp=lambda: 1936)
     control = Control(
         back.channels, snapshots.kinds(), ping_seconds=ping_seconds, stall_seconds=stall_seconds
+    )
+    subscribing = Subscribing(back.channels, snapshots.kinds())
+    fallback = Fallback(
+        Streaming(subscribing, beat_seconds=ping_seconds, stall_seconds=stall_seconds),
+        Polling(subscribing, wait_seconds=wait_seconds, most=polls, clock=back.clock),
     )
     app = web.Application(middlewares=[metrics.middleware, problem_middleware, access.middleware])
     for routes in (
@@ -202,6 +214,7 @@ def served(
         Session(back.tokens, access).routes(),
         OpenApi("1.2.3").routes(),
         control.routes(),
+        fallback.routes(),
         metrics.routes(),
         Health(
             back.database,
@@ -217,8 +230,16 @@ def served(
 
     async def stop(_app: web.Application) -> None:
         await control.close()
+        await fallback.close()
 
     app.on_shutdown.append(stop)
     return Served(
-        app=app, works=works, media=media, slates=slates, access=access, control=control, metrics=metrics
+        app=app,
+        works=works,
+        media=media,
+        slates=slates,
+        access=access,
+        control=control,
+        fallback=fallback,
+        metrics=metrics,
     )

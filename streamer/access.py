@@ -62,6 +62,7 @@ RULES: Mapping[str, Rule] = {
     "control": PUBLIC,
     "control-sse": PUBLIC,
     "control-poll": PUBLIC,
+    "channel-events": Rule(),
     "assets": Rule(read=Policy.VIEWER),
     "asset": PUBLIC,
     "asset-retry": Rule(),

@@ -22,15 +22,13 @@ from packager.probe import prepare
 from packager.process import Spawner
 from packager.store import DiskStore, Scoped
 from streamer import __version__, sharing
-from streamer.access import Access, require_token
+from streamer.access import Access
 from streamer.assets import Assets
-from streamer.bus import Bus
 from streamer.catalog import Catalog
-from streamer.channel import Channels
+from streamer.channel_routes import Publications
 from streamer.config import Config
 from streamer.control import Control
 from streamer.copies import Copies
-from streamer.database import Database
 from streamer.fallback import fallback
 from streamer.ffmpeg import find
 from streamer.gauges import Gauges
@@ -38,11 +36,8 @@ from streamer.hands import hands
 from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.leases import SharedLeases
-from streamer.ledger import SqlLedger
-from streamer.live.broadcasts import Broadcasts
 from streamer.live.clip_routes import Cuts
 from streamer.live.clock import Clock as LiveClock
-from streamer.live.register import Register
 from streamer.live.routes import Streams
 from streamer.live.station import Station, station
 from streamer.live.wish import configured
@@ -55,13 +50,12 @@ from streamer.oversight import Oversight
 from streamer.pages import Pages
 from streamer.problems import problem_middleware
 from streamer.quota import Quota
-from streamer.replays import Replays
 from streamer.rows import Clock, Fill, show, wall_clock
 from streamer.session import Session
 from streamer.shelf import Shelf
 from streamer.snapshots import Snapshots
-from streamer.tokens import Tokens
 from streamer.tools import Tools
+from streamer.truth import Truth, cancelled, opened
 from streamer.uploads.directory import DiskInbox
 from streamer.uploads.intake import UploadSettings
 from streamer.uploads.reception import Reception
@@ -93,22 +87,6 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Truth:
-    """What stands on the database."""
-
-    clock: Clock
-    bus: Bus
-    database: Database
-    tokens: Tokens
-    replays: Replays
-    channels: Channels
-    catalog: Catalog
-    ledger: SqlLedger
-    register: Register
-    broadcasts: Broadcasts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Media:
     """What makes media, keeps it and sends it."""
 
@@ -131,7 +109,7 @@ async def compose(
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(config.data.mkdir, parents=True, exist_ok=True)
         stack.enter_context(sharing.directory(config))
-        truth = await _truth(config, stack, clock)
+        truth = await opened(config, stack, clock)
         metrics = Metrics()
         tools = await _tools(config, stack, truth, sync=sync)
         media = _media(config, stack, truth, tools, metrics=metrics)
@@ -151,55 +129,22 @@ async def compose(
         await stack.enter_async_context(media.live.doors)
         await reception.recover()
         sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
-        stack.push_async_callback(_cancel, sweeping)
+        stack.push_async_callback(cancelled, sweeping)
         stack.callback(tools.hands.leave)
         yield Server(
             app=app, catalog=truth.catalog, reception=reception, works=media.works, quota=media.quota
         )
 
 
-async def _truth(config: Config, stack: AsyncExitStack, clock: Clock) -> _Truth:
-    """Open the database, with what an earlier process was doing marked as ended."""
-    database = await Database.open(config.catalog)
-    stack.push_async_callback(database.close)
-    tokens = Tokens(database, clock=clock)
-    await require_token(config, tokens)
-    bus = await stack.enter_async_context(sharing.bus(config))
-    channels = Channels(database, bus=bus, clock=clock)
-    if bus.shared:
-        stack.push_async_callback(_cancel, asyncio.create_task(channels.follow(), name="channels of others"))
-    truth = _Truth(
-        clock=clock,
-        bus=bus,
-        database=database,
-        tokens=tokens,
-        replays=Replays(database, clock=clock),
-        channels=channels,
-        catalog=Catalog(database, channels, clock=clock),
-        ledger=SqlLedger(database, channels, clock=clock),
-        register=Register(database, channels, clock=clock),
-        broadcasts=Broadcasts(
-            database,
-            channels,
-            node=sharing.own_slots(config),
-            most=config.live_max_broadcasts,
-            clock=clock,
-        ),
-    )
-    await truth.catalog.open_library()
-    await truth.ledger.close_runs(sharing.own_slots(config))
-    return truth
-
-
 async def _tools(
-    config: Config, stack: AsyncExitStack, truth: _Truth, *, sync: Callable[[int], None]
+    config: Config, stack: AsyncExitStack, truth: Truth, *, sync: Callable[[int], None]
 ) -> Tools:
     """Make what encodes and keeps, swept of what interrupted writes have left."""
     disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
     store = DiskStore(config.data / "media", executor=disk, sync=sync)
     await store.sweep()
     spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
-    stack.push_async_callback(_cancel, asyncio.create_task(prepare(spawner), name="prepare to probe"))
+    stack.push_async_callback(cancelled, asyncio.create_task(prepare(spawner), name="prepare to probe"))
     build = await encoder_build(spawner)
     own = await stack.enter_async_context(
         hands(
@@ -232,7 +177,7 @@ async def _tools(
     )
 
 
-def _media(config: Config, stack: AsyncExitStack, truth: _Truth, tools: Tools, *, metrics: Metrics) -> _Media:
+def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *, metrics: Metrics) -> _Media:
     """Make the works, and the shelf and the origin that show what they make."""
     shared, node = truth.bus.shared, config.node_name
     uploads = config.data / "uploads"
@@ -299,7 +244,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: _Truth, tools: Tools, *
 
 
 def _application(
-    config: Config, truth: _Truth, media: _Media, *, tools: Tools, metrics: Metrics, settings: UploadSettings
+    config: Config, truth: Truth, media: _Media, *, tools: Tools, metrics: Metrics, settings: UploadSettings
 ) -> web.Application:
     """Put every route behind the same three middlewares."""
     snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register)
@@ -341,7 +286,7 @@ def _application(
     return app
 
 
-def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access: Access) -> tuple[Part, ...]:
+def _parts(config: Config, truth: Truth, media: _Media, *, tools: Tools, access: Access) -> tuple[Part, ...]:
     """Return what answers requests, apart from uploads, metrics and the control channel."""
     health = Health(
         truth.database,
@@ -361,13 +306,14 @@ def _parts(config: Config, truth: _Truth, media: _Media, *, tools: Tools, access
         Pages(truth.catalog, truth.register),
         _streams(config, truth, media),
         Cuts(media.live.clips, truth.replays),
+        Publications(truth.channels, truth.replays),
         media.live.browser,
         media.live.whip,
         media.live.cards,
     )
 
 
-def _streams(config: Config, truth: _Truth, media: _Media) -> Streams:
+def _streams(config: Config, truth: Truth, media: _Media) -> Streams:
     """Return the API of live streams."""
     return Streams(
         truth.register,
@@ -393,8 +339,3 @@ def _operations(config: Config, oversight: Oversight, *, tools: Tools, clock: Cl
     return Operations(
         oversight, standing=tools.foreman.status, own=None if tools.hands.noted else own, clock=clock
     )
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -74,6 +74,19 @@ class Channels:
 
         return await self._database.write(work)
 
+    async def append(
+        self, channel: str, type_: str, data: Any, *, media_time: Fraction | None = None
+    ) -> Event:
+        """Append an event to a channel that is there; return it once it is durable. Raise NoSuchChannel."""
+
+        async def work(transaction: Transaction) -> list[Event]:
+            return await self._append(transaction, channel, type_, [data], media_time=media_time)
+
+        events = await self._database.write(work)
+        if not events:
+            raise NoSuchChannel(channel)
+        return events[0]
+
     async def stage(
         self,
         transaction: Transaction,
@@ -99,6 +112,18 @@ class Channels:
         media_time: Fraction | None = None,
     ) -> int:
         """Append one event for each of `told`, as `stage` does for one; return the offset of the last."""
+        events = await self._append(transaction, channel, type_, told, media_time=media_time)
+        return events[-1].offset or 0 if events else 0
+
+    async def _append(
+        self,
+        transaction: Transaction,
+        channel: str,
+        type_: str,
+        told: Sequence[Any],
+        *,
+        media_time: Fraction | None,
+    ) -> list[Event]:
         table = schema.channel
         advanced = await transaction.execute(
             update(table)
@@ -108,7 +133,7 @@ class Channels:
         )
         row = advanced.one_or_none()
         if row is None or not told:
-            return 0
+            return []
         time = self._clock()
         media = None if media_time is None else str(media_time)
         first = row.last - len(told) + 1
@@ -130,7 +155,7 @@ class Channels:
         offset: int = row.last
         transaction.after(lambda: self._show(events))
         transaction.after(lambda: self._bus.tell(_ADVANCED, channel, offset))
-        return offset
+        return events
 
     async def stage_open(self, transaction: Transaction, channel: str) -> None:
         """Make the channel within a transaction unless it is there."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from streamer import openapi_live, openapi_operations
+from streamer import openapi_channels, openapi_live, openapi_operations
 from streamer.openapi_pieces import (
     COUNT,
     ONCE,
@@ -275,9 +275,21 @@ def document(version: str) -> Json:
         "info": {"title": "streamer", "version": version, "summary": "Upload, watch and manage video."},
         "servers": [{"url": "/"}],
         "security": [{"bearer": []}, {"session": []}],
-        "paths": {**_ASSETS, **_UPLOADS, **openapi_operations.PATHS, **openapi_live.PATHS, **_OTHERS},
+        "paths": {
+            **_ASSETS,
+            **_UPLOADS,
+            **openapi_operations.PATHS,
+            **openapi_live.PATHS,
+            **openapi_channels.PATHS,
+            **_OTHERS,
+        },
         "components": {
-            "schemas": {**_SCHEMAS, **openapi_operations.SCHEMAS, **openapi_live.SCHEMAS},
+            "schemas": {
+                **_SCHEMAS,
+                **openapi_operations.SCHEMAS,
+                **openapi_live.SCHEMAS,
+                **openapi_channels.SCHEMAS,
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "streamer_session"},

@@ -23,12 +23,16 @@ async def json_body(request: web.Request) -> dict[str, Any]:
         if len(body) > _BODY_MAX:
             raise InvalidRequest("The body is larger than 64 KiB.")
     try:
-        value = json.loads(body)
+        value = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("The body is not JSON.") from error
     if not isinstance(value, dict):
         raise InvalidRequest("The body is not a JSON object.")
     return value
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are Python's, not JSON's
 
 
 def answer(body: Any, *, status: int = 200) -> web.Response:

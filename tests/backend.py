@@ -15,6 +15,7 @@ from streamer.access import Access
 from streamer.assets import Assets
 from streamer.catalog import Catalog
 from streamer.channel import Channels
+from streamer.channel_routes import Publications
 from streamer.control import Control
 from streamer.database import Database
 from streamer.fallback import Fallback
@@ -211,6 +212,7 @@ def served(
             settings=Settings(),
             addresses=addresses,
         ).routes(),
+        Publications(back.channels, back.replays).routes(),
         Session(back.tokens, access).routes(),
         OpenApi("1.2.3").routes(),
         control.routes(),

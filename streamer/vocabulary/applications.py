@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
+
 from streamer.vocabulary.kind import ASSET, ASSETS, CUSTOM, STREAM, About, Kind, Resource
 
+_Length = Annotated[float | None, Field(ge=0)]
 _SHOWN = About(carriers=(ASSET, STREAM), open=True)
 
 
@@ -17,9 +20,9 @@ class Announcement(Kind):
     type: ClassVar[str] = "announcement"
     about: ClassVar[About] = _SHOWN
 
-    text: Annotated[str, "what is to be shown, as plain text"]
+    text: Annotated[str, "what is to be shown, as plain text", Field(min_length=1, max_length=1000)]
     level: Annotated[Literal["info", "warning"], "how it is meant"] = "info"
-    seconds: Annotated[float | None, "how long it is to be shown; null until the viewer takes it away"] = None
+    seconds: Annotated[_Length, "how long it is to be shown; null until the viewer takes it away"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +32,10 @@ class Interstitial(Kind):
     type: ClassVar[str] = "interstitial"
     about: ClassVar[About] = _SHOWN
 
-    id: Annotated[str, "its name, the same when it is told again"]
-    url: Annotated[str, "the playlist of what is to be played"]
-    seconds: Annotated[float | None, "how long it is; null where that is not known"] = None
-    resume_seconds: Annotated[float, "how far behind its beginning the picture goes on"] = 0
+    id: Annotated[str, "its name, the same when it is told again", Field(min_length=1, max_length=100)]
+    url: Annotated[str, "the playlist of what is to be played", Field(min_length=1, max_length=2000)]
+    seconds: Annotated[_Length, "how long it is; null where that is not known"] = None
+    resume_seconds: Annotated[float, "how far behind its beginning the picture goes on", Field(ge=0)] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,9 @@ class LatencyTarget(Kind):
     type: ClassVar[str] = "latency.target"
     about: ClassVar[About] = _SHOWN
 
-    seconds: Annotated[float, "the delay; a player that cannot keep it takes the least that it can"]
+    seconds: Annotated[
+        float, "the delay; who cannot keep it takes the least that it can", Field(gt=0, le=3600)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,8 @@ def members(record: type) -> tuple[Member, ...]:
 
 
 def _member(name: str, hint: Any, *, optional: bool) -> Member:
-    if get_origin(hint) is not Annotated:
+    plain, *said = get_args(hint) if get_origin(hint) is Annotated else [hint]
+    about = next((one for one in said if isinstance(one, str)), None)
+    if about is None:
         raise ValueError(f"The member {name} is not documented.")
-    plain, about = get_args(hint)[:2]
     return Member(name=name, type=plain, about=about, optional=optional)

@@ -166,7 +166,7 @@ export interface Interstitial {
 
 /** How far behind the live edge to play. For players of one's own: this server's keeps its tier. */
 export interface LatencyTarget {
-  /** the delay; a player that cannot keep it takes the least that it can */
+  /** the delay; who cannot keep it takes the least that it can */
   seconds: number;
 }
 

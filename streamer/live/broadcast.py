@@ -14,7 +14,7 @@ from packager.live_ladder import Offer
 from streamer.ingest.door import Ending, Publisher
 from streamer.ingest.errors import KeyBusy
 from streamer.ingest.flv import Kind, Tag
-from streamer.live.encoding import Air, Encoding, Means, Overloaded
+from streamer.live.encoding import Air, Encoding, Means, Overloaded, now_ms
 from streamer.live.opening import Opening
 from streamer.live.push import Push
 from streamer.live.recorder import Recorder
@@ -135,14 +135,14 @@ class Broadcast:
         if self._encoding is not None:
             await self._encoding.take(tag)
             return
-        self._opening.take(tag)
-        if self._opening.offer is not None:
+        self._opening.take(tag, now_ms())
+        if self._opening.ready:
             self._pulse()
 
     async def _opened(self) -> Offer | None:
         """Wait until a publisher sends something to encode; None once the broadcast is over."""
         while not self.over:
-            if self._opening.offer is not None:
+            if self._opening.ready:
                 return self._opening.offer
             if not await self._change():
                 return None
@@ -201,7 +201,7 @@ class Broadcast:
             self.aired.append(aired)
             self._next = encoding.reel.next
         for tag in self._said.values():
-            self._opening.take(tag)
+            self._opening.take(tag, now_ms())
 
     async def _left(self) -> None:
         """Return when there has been no publisher for too long, or the broadcast is to end."""

@@ -90,7 +90,8 @@ class Encoding:
         self._stand = stand
         self._stood: StreamState | None = None
         self._feed = Feed(audio=life.audio is not None)
-        patience = round(PARTS_HELD * life.part_seconds * 1000)
+        # One part's time, and one more for what a lost packet costs: players are another one behind that.
+        patience = round((PARTS_HELD - 1) * life.part_seconds * 1000)
         self._splice = Splice(rate=life.rate, patience=patience, sound=life.audio is not None)
         self._present = True
         self._inits: dict[str, bytes] = {}
@@ -115,12 +116,12 @@ class Encoding:
     def open(self, tags: Iterable[Tag]) -> None:
         """Take the tags that a publisher begins with."""
         for tag in tags:
-            self._feed.add(self._splice.take(tag, _now()))
+            self._feed.add(self._splice.take(tag, now_ms()))
 
     async def take(self, tag: Tag) -> None:
         """Take a tag of the publisher, once there is room for it."""
         await self._feed.room()
-        self._feed.add(self._splice.take(tag, _now()))
+        self._feed.add(self._splice.take(tag, now_ms()))
 
     def end(self) -> None:
         """Let the input come to its end."""
@@ -190,7 +191,7 @@ class Encoding:
         clock = asyncio.get_running_loop().time
         timely = clock()
         while True:
-            self._feed.add(self._splice.tick(_now()))
+            self._feed.add(self._splice.tick(now_ms()))
             self._tell()
             if self._splice.time - self._encoded <= _LATE_MS or len(self._life.video) == 1:
                 timely = clock()
@@ -216,5 +217,6 @@ class Encoding:
             _log.warning("there is no slate for %s: %s", self._life.generation, error)
 
 
-def _now() -> int:
+def now_ms() -> int:
+    """Return the time in milliseconds by a clock that only goes forward."""
     return int(asyncio.get_running_loop().time() * 1000)

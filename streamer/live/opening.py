@@ -14,6 +14,7 @@ from streamer.errors import ServerError
 from streamer.ingest import flv
 from streamer.ingest.errors import BadAmf
 from streamer.ingest.flv import Kind, Tag
+from streamer.live.pace import BURST_MS, Pace
 
 SILENT_MS = 500
 """How long after the first picture sound may begin: later on a publisher is taken to send none."""
@@ -30,9 +31,10 @@ class Unopened(ServerError):
 
 
 class Opening:
-    """Takes tags until `offer` is known; then `tags` are those to begin with.
+    """Takes tags until `offer` is known and it is `ready`; then `tags` are those to begin with.
 
-    The rate is the one that the publisher states, else it is measured over the first pictures.
+    The rate is the one that the publisher states, else it is measured over the first pictures. It is ready
+    when an opening burst is over, so that the last tag is of now and not of a moment to come.
     """
 
     def __init__(self) -> None:
@@ -40,6 +42,13 @@ class Opening:
         self._stated: Fraction | None = None
         self._configurations: dict[Kind, Tag] = {}
         self._kept: list[Tag] = []
+        self._pace = Pace()
+        self._timely = False
+
+    @property
+    def ready(self) -> bool:
+        """Say whether one can begin."""
+        return self.offer is not None and (self._timely or self.waited > BURST_MS)
 
     @property
     def tags(self) -> Sequence[Tag]:
@@ -51,14 +60,15 @@ class Opening:
         """Return how many milliseconds of what is sent have come since the first keyframe."""
         return self._kept[-1].time - self._kept[0].time if self._kept else 0
 
-    def take(self, tag: Tag) -> None:
-        """Take one tag. Raise Unopened where no picture can come of what is sent."""
+    def take(self, tag: Tag, now: int) -> None:
+        """Take one tag, at a time in milliseconds. Raise Unopened where no picture can come of it all."""
         if tag.kind is Kind.SCRIPT:
             self._stated = _stated(tag) or self._stated
         elif tag.configuration:
             self._configurations[tag.kind] = tag
         elif self._kept or (tag.keyframe and Kind.VIDEO in self._configurations):
             self._kept.append(tag)
+            self._timely = self._pace.keeps(tag, now) or self._timely
         if self._kept and self.offer is None:
             self.offer = self._told()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from streamer.ingest.flv import Kind, Tag
+from streamer.live.pace import BURST_MS, Pace
 
 BEHIND_MS = 1_000
 """A publisher comes back with a picture that lags at most so far; what a network held up is left out."""
@@ -17,6 +18,10 @@ BEHIND_MS = 1_000
 _FORBEARANCE_MS = 5_000
 _BACK_MS, _AHEAD_MS = 2_000, 10_000
 _SETTLED_MS = 1
+_ADVANCE_MS = 100
+"""A publisher that comes back may lie so far ahead of the clock: two frames."""
+
+_HELD_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,29 @@ class Loop:
     configuration: Tag
     tags: Sequence[Tag]
     step: Fraction
+
+
+class _Held:
+    """The first tags of a publisher that comes back: kept until they come in real time, or are too many."""
+
+    def __init__(self, tag: Tag, now: int) -> None:
+        self.tags = [tag]
+        self._since = now
+        self._bytes = len(tag.payload)
+        self._pace = Pace()
+        self._pace.keeps(tag, now)
+
+    @property
+    def length(self) -> int:
+        """Return from the first picture to the last one, in milliseconds."""
+        return max(tag.time for tag in self.tags if tag.kind is Kind.VIDEO) - self.tags[0].time
+
+    def take(self, tag: Tag, now: int) -> bool:
+        """Keep one more; say whether that was the last one."""
+        self.tags.append(tag)
+        self._bytes += len(tag.payload)
+        full = self._bytes > _HELD_BYTES or max(self.length, now - self._since) > BURST_MS
+        return self._pace.keeps(tag, now) or full
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +72,10 @@ class _Lane:
     live: bool = False
     looped: int = 0  # tags of the loop since it began at `begun`
     begun: int = 0
+
+    def due(self, now: int) -> int:
+        """Return the time that is due: the last one, and what has passed since."""
+        return self.last + now - self.arrived
 
     def out(self, tag: Tag, time: int, now: int) -> Iterator[Tag]:
         """Send a publisher's tag on, with its configuration where that is another one than before."""
@@ -92,6 +124,8 @@ class Splice:
         self._offset: int | None = None  # from the publisher's times to ours
         self._early: int | None = None  # least (now - time) that this publisher has had
         self._waiting: int | None = None  # since when a keyframe of it is waited for
+        self._held: _Held | None = None  # what of it is to come in
+        self._advance = 0  # by how much its times lie ahead of the clock
 
     @property
     def begun(self) -> bool:
@@ -121,7 +155,8 @@ class Splice:
 
     def leave(self) -> None:
         """Take it that the publisher has gone: what goes on is the slate."""
-        self._offset = self._early = self._waiting = None
+        self._offset = self._early = self._waiting = self._held = None
+        self._advance = 0
         for lane in self._lanes.values():
             lane.live = False
             lane.looped = 0
@@ -135,42 +170,66 @@ class Splice:
             lane.said = tag
             return []
         self._early = min(now - tag.time, now - tag.time if self._early is None else self._early)
-        if tag.kind is Kind.VIDEO:
-            return list(self._picture(lane, tag, now))
-        return list(self._sound(lane, tag, now))
+        if self._held is not None:
+            return self._come(self._held, now) if self._held.take(tag, now) else []
+        return list(self._live(lane, tag, now))
 
     def tick(self, now: int) -> list[Tag]:
         """Return what fills in for what has not come. Call it about once a frame."""
         sent: list[Tag] = []
         for lane in self._lanes.values():
             if lane.last >= 0 and lane.loop is not None and self._due(lane, now):
-                sent += lane.fill(lane.loop, lane.last + now - lane.arrived, now)
+                sent += lane.fill(lane.loop, lane.due(now), now)
         return sorted(sent, key=lambda tag: tag.time)
 
     def _due(self, lane: _Lane, now: int) -> bool:
         nobody = self._offset is None
         return nobody or bool(lane.looped) or now - lane.arrived >= self._patience
 
+    def _live(self, lane: _Lane, tag: Tag, now: int) -> Iterator[Tag]:
+        return self._picture(lane, tag, now) if tag.kind is Kind.VIDEO else self._sound(lane, tag, now)
+
     def _picture(self, lane: _Lane, tag: Tag, now: int) -> Iterator[Tag]:
         if lane.live and self._offset is not None:
             time = tag.time + self._offset
             if lane.last - _BACK_MS <= time <= lane.last + _AHEAD_MS:
-                yield from lane.out(tag, max(time, lane.last), now)
+                yield from lane.out(tag, self._after(lane, tag), now + self._advance)
                 return
             lane.live = False  # its clock has jumped: it is taken up again like one that has just come
             self._early = now - tag.time
         if lane.said is None or not tag.keyframe or not self._fresh(tag, now):
             return
-        least = 0 if lane.last < 0 else max(lane.last + 1, lane.last + now - lane.arrived)
-        time = self._place(least + tag.offset) - tag.offset
-        self._offset, self._waiting = time - tag.time, None
-        lane.live, lane.looped = True, 0
+        if self.begun:
+            self._held = _Held(tag, now)
+            return
+        time = self._place(tag.offset) - tag.offset
+        self._offset, lane.live = time - tag.time, True
         for other in self._lanes.values():
-            if other.last < 0:
-                # At once, however late its media may be: a demuxer looks for streams at the beginning only.
-                yield from other.announce(time)
-                other.arrived, other.last = now, time
+            # At once, however late its media may be: a demuxer looks for streams at the beginning only.
+            yield from other.announce(time)
+            other.arrived, other.last = now, time
         yield from lane.out(tag, time, now)
+
+    def _come(self, held: _Held, now: int) -> list[Tag]:
+        """Let a publisher in again, so that the last of what was held is of now.
+
+        Of a burst all pictures go out, for their decoder, but only what it ends with has times of its own.
+        """
+        lane = self._lanes[Kind.VIDEO]
+        first, due = held.tags[0], lane.due(now)
+        begin = due - held.length
+        if lane.last + 1 - begin <= _ADVANCE_MS:
+            begin = max(begin, lane.last + 1)
+        begin = self._place(begin + first.offset) - first.offset
+        self._offset, self._advance = begin - first.time, max(0, begin + held.length - due)
+        self._held = self._waiting = None
+        lane.live, lane.looped = True, 0
+        return [out for tag in held.tags for out in self._live(self._lanes[tag.kind], tag, now)]
+
+    def _after(self, lane: _Lane, tag: Tag) -> int:
+        """Return the time of a publisher's picture, on the grid where it cannot be its own."""
+        time = tag.time + (self._offset or 0)
+        return time if time >= lane.last else self._place(lane.last + tag.offset) - tag.offset
 
     def _place(self, time: int) -> int:
         """Return when the first frame of the grid is shown that is not before `time`."""
@@ -183,7 +242,7 @@ class Splice:
         time = tag.time + self._offset
         if lane.last <= time <= lane.last + _AHEAD_MS:
             lane.live, lane.looped = True, 0
-            yield from lane.out(tag, time, now)
+            yield from lane.out(tag, time, now + self._advance)
 
     def _fresh(self, tag: Tag, now: int) -> bool:
         """Say whether a keyframe is worth coming back with: not one of many that were held up."""

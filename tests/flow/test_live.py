@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from fractions import Fraction
 
@@ -63,7 +64,7 @@ async def test_what_is_published_can_be_watched_at_once_and_is_a_recording_after
     for uri, body in on_air.items():
         assert await site.get(f"/v/{asset}/{uri}") == body
     kept = await pictures(site, f"/v/{asset}/", final)
-    assert [round(time * RATE) for time, _ in kept] == list(range(len(kept)))
+    assert [round(at * RATE) for at, _ in kept] == list(range(len(kept)))
     assert abs(recording["duration"] - len(kept) / 25) < 0.001
     _, lasting, body = await site.ask("GET", f"/v/{asset}/{name}")
     _, passing, same = await site.ask("GET", f"/v/{identity}/{name}")
@@ -114,7 +115,7 @@ async def test_rule_a_publisher_that_drops_and_comes_back_breaks_nothing(site, f
     await site.until(asset, "complete")
     final = await playlist(site, f"/v/{asset}/{name}")
     seen = await pictures(site, f"/v/{asset}/", final)
-    assert [round(time * RATE) for time, _ in seen] == list(range(len(seen)))
+    assert [round(at * RATE) for at, _ in seen] == list(range(len(seen)))
     assert sum(Fraction(str(one.duration)) for one in final.segments) == len(seen) / RATE
     numbers = [number for _, number in seen]
     gone = numbers.index(None)
@@ -138,8 +139,16 @@ async def followed(site: Site, path: str) -> int:
         assert text.count("EXT-X-MAP") == 1
         found, parts = m3u8.loads(text), parts + 1
         lengths |= {one.duration for segment in found.segments[:-1] for one in segment.parts}
+        assert edge(found) - time.time() < 0.3  # a publisher begins with a burst each time
     assert lengths == {0.32}
     return parts
+
+
+def edge(found: m3u8.M3U8) -> float:
+    """Return the date at which the last part ends, by what the playlist says."""
+    last = whole(found)[-1]
+    grown = sum(part.duration for segment in found.segments if not segment.duration for part in segment.parts)
+    return last.program_date_time.timestamp() + last.duration + grown
 
 
 async def test_ending_it_over_the_api_answers_with_the_recording(site, film):

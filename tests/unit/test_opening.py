@@ -31,7 +31,7 @@ def stated(rate: float) -> Tag:
 def opened(*tags: Tag) -> Opening:
     opening = Opening()
     for tag in tags:
-        opening.take(tag)
+        opening.take(tag, tag.time)
     return opening
 
 
@@ -46,7 +46,7 @@ def test_a_stated_rate_and_one_keyframe_are_enough():
 def test_a_rate_that_is_not_stated_is_measured(rate):
     opening = opened(avcc(), specific())
     for n in range(20):
-        opening.take(picture(round(1000 * n / rate), key=n == 0))
+        opening.take(picture(round(1000 * n / rate), key=n == 0), 40 * n)
     assert opening.offer is not None
     assert abs(opening.offer.rate - rate) < rate / 50
 
@@ -58,9 +58,9 @@ def test_what_comes_before_the_first_keyframe_is_left_out():
 
 def test_sound_is_waited_for_and_done_without():
     opening = opened(stated(25), avcc(), picture(0, key=True))
-    opening.take(picture(480))
+    opening.take(picture(480), 480)
     assert opening.offer is None
-    opening.take(picture(520))
+    opening.take(picture(520), 520)
     assert opening.offer is not None
     assert opening.offer.channels == 0
     assert opening.waited == 520
@@ -89,4 +89,24 @@ def test_what_cannot_be_read_is_refused_with_its_cause(tags, word):
 def test_too_few_pictures_are_refused():
     opening = opened(avcc(), specific(), picture(0, key=True))
     with pytest.raises(Unopened, match="few"):
-        opening.take(picture(11_000))
+        opening.take(picture(11_000), 11_000)
+
+
+def test_an_opening_burst_is_waited_for():
+    opening = opened(stated(25), avcc(), specific())
+    for n in range(13):
+        opening.take(picture(40 * n, key=n == 0), 5)
+    assert opening.offer is not None
+    assert not opening.ready
+    opening.take(sound(500), 45)
+    opening.take(picture(520), 45)
+    assert opening.ready
+    assert opening.waited == 520
+
+
+def test_who_never_comes_to_real_time_is_not_waited_for_long():
+    opening = opened(stated(25), avcc(), specific())
+    for n in range(39):
+        assert not opening.ready
+        opening.take(picture(40 * n, key=n == 0), 5)
+    assert opening.ready

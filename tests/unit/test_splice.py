@@ -162,7 +162,7 @@ def test_a_stall_within_the_patience_is_only_late():
     stage.check()
 
 
-def test_a_stall_beyond_it_shows_the_slate_until_the_next_keyframe():
+def test_rule_a_publisher_that_falls_silent_is_replaced_by_the_slate_until_its_next_keyframe():
     stage = Stage()
     stage.come()
     at = stage.publish(25)
@@ -185,6 +185,44 @@ def test_what_a_network_held_up_is_left_out():
     shown = stage.of(Kind.VIDEO)
     assert shown[-1].time <= 25 * STEP + 4000 + 25 * STEP
     stage.check()
+
+
+@pytest.mark.parametrize("burst", [0, 14, 24])
+def test_however_often_a_publisher_comes_back_nothing_lies_ahead_of_the_clock(burst):
+    """Many begin with half a second at once, which is of a time to come for whoever has the clock."""
+    stage = Stage()
+    stage.come()
+    began = stage.now
+    for turn in range(10):
+        pictures = [picture(n * STEP, key=n == 0) for n in range(burst)]
+        stage.send(*pictures, *(sound(n * STEP) for n in range(burst)))
+        if not turn:
+            began -= burst * STEP  # what begins with a burst has begun so much earlier
+        stage.publish(25, at=burst * STEP)
+        assert not stage.splice.filled
+        assert -3 * STEP < stage.of(Kind.VIDEO)[-1].time - (stage.now - began) <= 100
+        stage.splice.leave()
+        stage.pass_by(500)
+        stage.come()
+    shown = stage.of(Kind.VIDEO)
+    assert all(tag.time % STEP == 0 for tag in shown)
+    steps = [b.time - a.time for a, b in pairwise(stage.of(Kind.VIDEO))]
+    assert max(steps) <= 2 * STEP
+    stage.check()
+
+
+def test_a_publisher_that_sends_one_picture_and_then_only_sound_is_let_in_all_the_same():
+    stage = Stage()
+    stage.come()
+    at = stage.publish(25)
+    stage.splice.leave()
+    stage.pass_by(500)
+    stage.come()
+    stage.send(picture(at, key=True))
+    for n in range(120):
+        stage.send(sound(at + n * 21))
+        stage.pass_by(20)
+    assert who(stage.of(Kind.VIDEO)).count("a") == 26
 
 
 def test_a_publisher_that_lags_for_good_is_taken_as_it_is():

@@ -123,6 +123,7 @@ class Publisher:
         self.session = session
         self.priority = priority
         self.ending: Ending | None = None
+        self.silent = False
         self._tags = tags
         self._stop = asyncio.Event()
 
@@ -138,7 +139,9 @@ class Publisher:
         began = clock()
         for tag in self._tags:
             try:
-                async with asyncio.timeout(max(0, began + tag.time / 1000 - clock())):
+                async with asyncio.timeout(
+                    None if self.silent else max(0, began + tag.time / 1000 - clock())
+                ):
                     await self._stop.wait()
             except TimeoutError:
                 yield tag
@@ -278,6 +281,19 @@ async def test_rule_a_publisher_that_drops_and_comes_back_breaks_nothing(show, c
     sound = show.air.parts[life.generation, "audio-0"]
     assert all(one.end == following.begin for one, following in pairwise(sound))
     assert abs(Fraction(sound[-1].end, 48_000) - shown[-1][0]) < 1
+
+
+async def test_rule_a_publisher_that_stays_and_sends_nothing_is_filled_in_for(show, clips):
+    publisher = show.publish(clips.make(CLIP))
+    await show.on_air(4)
+    publisher.silent = True
+    await show.air.until(lambda: show.air.states[-1] is StreamState.SLATE)
+    await show.on_air(12)
+    assert publisher.ending is None
+    (life,) = show.air.lives
+    shown = show.numbers(life, life.video[0].name)
+    assert steady(shown)
+    assert [number for _, number in shown[-25:]] == [None] * 25
 
 
 async def test_rule_the_newest_publisher_takes_the_place_of_the_one_before(show, clips):

@@ -7,15 +7,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import web
 
+from streamer.access import principal_key
 from streamer.channel import Channels
+from streamer.frames import Message, Opcode
 from streamer.listener import Close, Listener
 from streamer.places import Place
 from streamer.snapshots import Snapshot
 from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Refused, Subscribing
-
-MESSAGE_MAX = 64 << 10
+from streamer.websocket import Limits, upgraded
 
 
 class _Bad(Exception):
@@ -32,12 +33,16 @@ class Control:
         *,
         ping_seconds: float = 20,
         stall_seconds: float = 10,
+        limits: Limits | None = None,
     ) -> None:
         """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream")."""
         self._subscribing = Subscribing(channels, snapshots)
         self._ping_seconds = ping_seconds
         self._stall_seconds = stall_seconds
+        self._limits = limits or Limits()
         self._clients: set[Listener] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
         self._stopping = False
 
     def routes(self) -> list[web.RouteDef]:
@@ -50,46 +55,48 @@ class Control:
         return len(self._clients)
 
     async def close(self) -> None:
-        """Ask every client to come back later, for when the server stops."""
+        """Ask every client to come back later, for when the server stops; wait until all have gone."""
         self._stopping = True
-        async with asyncio.TaskGroup() as group:
-            for client in self._clients:
-                group.create_task(client.close(Close.SERVER_STOPS, "the server stops"))
+        for client in self._clients:
+            client.close(Close.SERVER_STOPS, "the server stops")
+        while self._clients:
+            self._empty.clear()
+            await self._empty.wait()
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
-        """Serve one socket until either side closes. Origin and role were checked before."""
-        socket = web.WebSocketResponse(max_msg_size=MESSAGE_MAX, compress=False, autoping=False, timeout=1)
-        await socket.prepare(request)
-        client = Listener(socket, request, stall_seconds=self._stall_seconds, ping_seconds=self._ping_seconds)
+        """Open a socket, which then lives without its request. Origin and role were checked before."""
+        client = Listener(
+            request[principal_key],
+            self._heard,
+            self._gone,
+            stall_seconds=self._stall_seconds,
+            ping_seconds=self._ping_seconds,
+        )
+        client.open(upgraded(request, client, self._limits))
         self._clients.add(client)
-        client.beat()
-        try:
-            await self._listen(client)
-        finally:
-            self._clients.discard(client)
-            await client.release()
-        return socket
-
-    async def _listen(self, client: Listener) -> None:
         if self._stopping:
-            await client.close(Close.SERVER_STOPS)
-        async for message in client.socket:
-            client.alive()
-            try:
-                await self._heard(client, message)
-            except _Bad as error:
-                await client.close(Close.BAD_MESSAGE, str(error))
-                return
+            client.close(Close.SERVER_STOPS, "the server stops")
+        return web.StreamResponse(status=101)
 
-    async def _heard(self, client: Listener, message: WSMessage) -> None:
-        if message.type is WSMsgType.PING:
-            await client.socket.pong(message.data)
-            return
-        if message.type is WSMsgType.PONG:
-            return
-        if message.type is not WSMsgType.TEXT:
+    def _gone(self, client: Listener) -> None:
+        self._clients.discard(client)
+        if client.hearing is not None:
+            self._ending.add(client.hearing)
+            client.hearing.add_done_callback(self._ending.discard)
+        if not self._clients:
+            self._empty.set()
+
+    async def _heard(self, client: Listener, message: Message) -> None:
+        try:
+            await self._obey(client, message)
+        except _Bad as error:
+            client.close(Close.BAD_MESSAGE, str(error))
+
+    async def _obey(self, client: Listener, message: Message) -> None:
+        if message.opcode is not Opcode.TEXT:
             raise _Bad("only text messages are understood")
-        asked = _parse(message.data)
+        asked = _parse(message.payload.decode())
         kind = asked.get("type")
         if kind == "ping":
             client.tell({"type": "pong"})

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from streamer.deflate import deflate
+from streamer.frames import frame
 from streamer.rows import rfc3339, seconds
+
+DEFLATED_FROM = 128
+"""Texts from so many bytes on are deflated: of a shorter one a tenth is saved, and every client inflates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A fact, stamped. `offset` is None for a hint.
 
-    `text` is the JSON envelope in UTF-8, `frame` the same as a WebSocket frame: encoded once for everybody.
+    `text` is the JSON envelope in UTF-8, `frames` the same for WebSockets: encoded once for everybody.
     """
 
     channel: str
@@ -25,7 +30,7 @@ class Event:
     media_time: Fraction | None
     data: Any
     text: bytes
-    frame: bytes
+    frames: Frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +43,36 @@ class Hint:
     time: int
 
 
-def text_frame(payload: bytes) -> bytes:
-    """Return the payload as one unmasked WebSocket text frame (RFC 6455 section 5.2)."""
-    size = len(payload)
-    if size < 126:
-        head = bytes((0x81, size))
-    elif size < 1 << 16:
-        head = b"\x81\x7e" + size.to_bytes(2)
-    else:
-        head = b"\x81\x7f" + size.to_bytes(8)
-    return head + payload
+class Frames:
+    """A text as the WebSocket frames that carry it, each made when it is first asked for, for everybody."""
+
+    __slots__ = ("_deflated", "_plain", "_text")
+
+    def __init__(self, text: bytes) -> None:
+        """Take the text in UTF-8."""
+        self._text = text
+        self._plain: bytes | None = None
+        self._deflated: bytes | None = None
+
+    def get(self, *, deflated: bool) -> bytes:
+        """Return a frame, for those who agreed on deflating or for the others."""
+        made = self._deflated if deflated else self._plain
+        if made is None:
+            made = text_frame(self._text, deflated=deflated)
+            if deflated:
+                self._deflated = made
+            else:
+                self._plain = made
+        return made
+
+
+def text_frame(text: bytes, *, deflated: bool) -> bytes:
+    """Return the text as one frame: deflated where that is agreed on and shorter."""
+    if deflated and len(text) >= DEFLATED_FROM:
+        packed = deflate(text)
+        if len(packed) < len(text):
+            return frame(packed, deflated=True)
+    return frame(text)
 
 
 def stamp(
@@ -71,5 +96,5 @@ def stamp(
         media_time=media,
         data=data,
         text=text,
-        frame=text_frame(text),
+        frames=Frames(text),
     )

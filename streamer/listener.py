@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+import random
+from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import Any
 
-from aiohttp import web
-
-from streamer.access import Principal, principal_key
+from streamer.access import Principal
 from streamer.errors import FellBehind
 from streamer.events import text_frame
+from streamer.frames import Message, Opcode, frame
 from streamer.subscription import Subscription
+from streamer.websocket import WebSocket
 
 log = logging.getLogger(__name__)
 
-BUFFER_MAX = 256 << 10
-_HELPING = 32  # events of one subscription before the next has its turn
-_POLL_SECONDS = 0.05  # how often a full buffer is looked at
-_CLOSE_SECONDS = 2
-_PING = b"\x89\x00"  # RFC 6455 section 5.5.2, without a payload
+_HELPING = 8  # events of one subscription before the next has its turn
+_PING = frame(b"", opcode=Opcode.PING)
 
 
 class Close(IntEnum):
@@ -40,125 +37,145 @@ class Close(IntEnum):
     TAKEN_OVER = 4409
     ENDED = 4410
     BAD_MEDIA = 4415
+    TOO_FAST = 4429
 
 
 class Listener:
-    """One socket. Events are written when they happen; a task paces what the socket does not take at once."""
+    """One socket. Events are written when they happen, unless the peer has left too many untaken."""
+
+    __slots__ = (
+        "_gone",
+        "_hear",
+        "_hearing",
+        "_held_up",
+        "_misses",
+        "_ping_seconds",
+        "_socket",
+        "_stall",
+        "_stall_seconds",
+        "_timer",
+        "principal",
+        "subscriptions",
+    )
+
+    _socket: WebSocket
 
     def __init__(
         self,
-        socket: web.WebSocketResponse,
-        request: web.Request,
+        principal: Principal,
+        hear: Callable[[Listener, Message], Awaitable[None]],
+        gone: Callable[[Listener], None],
         *,
         stall_seconds: float,
         ping_seconds: float,
     ) -> None:
-        """Take the open socket, how long it may take nothing, and how often it is pinged."""
-        self.socket = socket
-        self.principal: Principal = request[principal_key]
+        """Take whose socket it is, and who hears its messages and its end; `open` comes next.
+
+        The socket may be held up for `stall_seconds` and is pinged every `ping_seconds`.
+        """
+        self.principal = principal
         self.subscriptions: dict[str, Subscription] = {}
-        self._transport = request.transport
+        self._hear = hear
+        self._gone = gone
         self._stall_seconds = stall_seconds
         self._ping_seconds = ping_seconds
         self._misses = 0
-        self._closing = False
+        self._held_up = False
+        self._stall: asyncio.TimerHandle | None = None
+        self._hearing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
 
-    def beat(self) -> None:
-        """Ping, and again and again; whoever leaves two pings unanswered is taken for gone."""
-        if self._misses >= 2:
-            self._start(self.close(Close.SILENT, "no sign of life"))
-            return
-        self._misses += 1
-        self._write(_PING)
-        self._timer = asyncio.get_running_loop().call_later(self._ping_seconds, self.beat)
+    def open(self, socket: WebSocket) -> None:
+        """Take the socket."""
+        self._socket = socket
+        first = self._ping_seconds * random.random()  # noqa: S311 - who came together is not pinged together
+        self._timer = asyncio.get_running_loop().call_later(first, self._beat)
 
-    def alive(self) -> None:
-        """Note that the peer has sent something."""
-        self._misses = 0
+    @property
+    def hearing(self) -> asyncio.Task[None] | None:
+        """The task that hears messages, while there are any."""
+        return self._hearing
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Write one message of the protocol."""
-        self._write(text_frame(json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()))
+        text = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+        self._socket.write(text_frame(text, deflated=self._socket.deflates))
 
     def wake(self) -> None:
         """Write what the subscriptions have. Never waits and never raises: publishers call this."""
-        if self._task is not None and not self._task.done():
-            return
         try:
-            while self._take():
-                if self._full():
-                    self._start(self._pace())
-                    return
-        except Exception:  # noqa: BLE001 - the task meets it again, and may wait while it closes the socket
-            self._start(self._pace())
+            while not self._held_up and self._take():
+                pass
+        except FellBehind:
+            self.close(Close.FELL_BEHIND, "too far behind")
+        except Exception:
+            log.exception("writing to a control socket failed")
+            self.close(Close.FAILED)
 
-    async def close(self, code: Close, reason: str = "") -> None:
+    def close(self, code: int, reason: str = "") -> None:
         """Say why and close; a peer that does not listen any more is cut off."""
-        if self._closing:
-            return
-        self._closing = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await self.socket.close(code=code, message=reason.encode()[:120], drain=False)
-        if self._transport is not None and self._transport.get_write_buffer_size() > 0:
-            self._transport.abort()
+        self._socket.close(code, reason)
 
-    async def release(self) -> None:
-        """Give up the subscriptions and the task; a close under way is completed."""
-        if self._timer is not None:
-            self._timer.cancel()
+    def heard(self) -> None:
+        """Have the messages heard that wait, one after another."""
+        if self._hearing is None:
+            self._hearing = asyncio.create_task(self._listen())
+
+    def held_up(self) -> None:
+        """Write no more; whoever takes nothing for long is let go."""
+        self._held_up = True
+        self._stall = asyncio.get_running_loop().call_later(self._stall_seconds, self._stalled)
+
+    def drained(self) -> None:
+        """Go on."""
+        self._held_up = False
+        if self._stall is not None:
+            self._stall.cancel()
+        self.wake()
+
+    def lost(self) -> None:
+        """Give up the subscriptions and what is being heard."""
+        for timer in (self._timer, self._stall):
+            if timer is not None:
+                timer.cancel()
         for subscription in self.subscriptions.values():
             subscription.close()
         self.subscriptions.clear()
-        if self._task is None:
-            return
-        if not self._closing:
-            self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        if self._hearing is not None:
+            self._hearing.cancel()
+        self._gone(self)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._task is not None and not self._task.done():
-            work.close()  # a socket that is being paced closes by itself if it takes nothing
-            return
-        self._task = asyncio.create_task(work)
-
-    async def _pace(self) -> None:
+    async def _listen(self) -> None:
         try:
-            await self._drain()
-            while self._take():
-                await self._drain()
-        except (FellBehind, TimeoutError):
-            await self.close(Close.FELL_BEHIND, "too far behind")
+            while (message := self._socket.take()) is not None:
+                self._misses = 0
+                if message.opcode is not Opcode.PONG:
+                    await self._hear(self, message)
         except Exception:
-            log.exception("writing to a control socket failed")
-            await self.close(Close.SERVER_STOPS)
+            log.exception("hearing a control socket failed")
+            self.close(Close.FAILED)
+        finally:
+            self._hearing = None
+
+    def _beat(self) -> None:
+        """Ping, and again and again; whoever leaves two pings unanswered is taken for gone."""
+        if self._misses >= 2:
+            self.close(Close.SILENT, "no sign of life")
+            return
+        self._misses += 1
+        self._socket.write(_PING)
+        self._timer = asyncio.get_running_loop().call_later(self._ping_seconds, self._beat)
+
+    def _stalled(self) -> None:
+        self.close(Close.FELL_BEHIND, "too far behind")
 
     def _take(self) -> bool:
-        """Write a helping of every subscription until the buffer is full; say whether there was any."""
-        some = False
-        for subscription in list(self.subscriptions.values()):
+        """Write a helping of every subscription until the peer is held up; say whether there may be more."""
+        socket, more = self._socket, False
+        for subscription in self.subscriptions.values():
             for event in subscription.take(limit=_HELPING):
-                self._write(event.frame)
-                some = True
-            if some and self._full():
+                socket.write(event.frames.get(deflated=socket.deflates))
+            more = more or subscription.more
+            if self._held_up:
                 break
-        return some
-
-    def _write(self, frame: bytes) -> None:
-        # Whole frames only: aiohttp writes its own pongs and closes to the same transport.
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame)
-
-    def _full(self) -> bool:
-        return self._transport is not None and self._transport.get_write_buffer_size() > BUFFER_MAX
-
-    async def _drain(self) -> None:
-        transport = self._transport
-        if transport is None or not self._full():
-            return
-        async with asyncio.timeout(self._stall_seconds):
-            # Only a transport's protocol is told when it drains, and that is aiohttp's.
-            while not transport.is_closing() and transport.get_write_buffer_size() > BUFFER_MAX // 2:  # noqa: ASYNC110
-                await asyncio.sleep(_POLL_SECONDS)
+        return more

@@ -75,7 +75,7 @@ class Subscription:
         self.recovered = recovered
         self._log = log
         self._hints: dict[tuple[str, str], Event] = {}
-        self._news = asyncio.Event()
+        self._news: asyncio.Event | None = None  # made for who iterates: thousands do not
         self._called = wake
         self._closed = False
         log.listeners.add(self)
@@ -104,9 +104,15 @@ class Subscription:
         self._hints.clear()
         return hints
 
+    @property
+    def more(self) -> bool:
+        """Say whether there is something to take."""
+        return self.offset < self._log.last or bool(self._hints)
+
     def wake(self) -> None:
         """Tell the reader that there is something to take."""
-        self._news.set()
+        if self._news is not None:
+            self._news.set()
         if self._called is not None:
             self._called()
 
@@ -119,13 +125,15 @@ class Subscription:
         """Stop listening. The iterator ends."""
         self._closed = True
         self._log.listeners.discard(self)
-        self._news.set()
+        if self._news is not None:
+            self._news.set()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
+        news = self._news = self._news or asyncio.Event()
         while not self._closed:
-            self._news.clear()
+            news.clear()
             taken = self.take()
             for event in taken:
                 yield event
             if not taken:
-                await self._news.wait()
+                await news.wait()

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import os
 import random
-import socket as sockets
-import struct
-from contextlib import suppress
 
 import aiohttp
 import pytest
 
-from streamer.control import MESSAGE_MAX
 from streamer.ledger import Stored
 from streamer.listener import Close
 from streamer.rows import Role
 from tests.backend import EVERYWHERE, backend, served
+from tests.flow.raw import Raw
 
 
 @pytest.fixture
@@ -231,151 +226,7 @@ async def test_reconnecting_at_random_loses_and_repeats_nothing(back, client, se
         assert await asyncio.wait_for(follower, 30) == list(range(total))
 
 
-class Raw:
-    """A client that writes its own frames."""
-
-    def __init__(self, reader, writer):
-        self.reader = reader
-        self.writer = writer
-
-    @classmethod
-    async def connect(cls, client, *, receive_buffer=None):
-        plain = sockets.socket()
-        if receive_buffer:
-            plain.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, receive_buffer)
-        plain.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", client.port))
-        reader, writer = await asyncio.open_connection(sock=plain, limit=1024)
-        key = base64.b64encode(os.urandom(16)).decode()
-        writer.write(
-            f"GET /control HTTP/1.1\r\nHost: 127.0.0.1:{client.port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 101 " in head.partition(b"\r\n")[0]
-        return cls(reader, writer)
-
-    async def frame(self, first, payload=b"", *, masked=True, length=None):
-        size = len(payload) if length is None else length
-        mask_bit = 0x80 if masked else 0
-        if size < 126:
-            head = bytes((first, mask_bit | size))
-        elif size < 1 << 16:
-            head = bytes((first, mask_bit | 126)) + struct.pack("!H", size)
-        else:
-            head = bytes((first, mask_bit | 127)) + struct.pack("!Q", size)
-        mask = os.urandom(4) if masked else b""
-        body = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload)) if masked else payload
-        self.writer.write(head + mask + body)
-        await self.writer.drain()
-
-    async def receive(self):
-        """Return opcode and payload of the next frame; (None, b"") at the end of the stream."""
-        try:
-            first, second = await self.reader.readexactly(2)
-            size = second & 0x7F
-            assert not second & 0x80, "a server never masks"
-            if size == 126:
-                (size,) = struct.unpack("!H", await self.reader.readexactly(2))
-            elif size == 127:
-                (size,) = struct.unpack("!Q", await self.reader.readexactly(8))
-            return first & 0x0F, await self.reader.readexactly(size)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None, b""
-
-    async def close_code(self):
-        """Return the code of the close frame, None where the stream just ends."""
-        while True:
-            opcode, payload = await asyncio.wait_for(self.receive(), 10)
-            if opcode is None:
-                return None
-            if opcode == 8:
-                return int.from_bytes(payload[:2]) if payload else 1005
-
-    async def close(self):
-        self.writer.close()
-        with suppress(ConnectionError):
-            await self.writer.wait_closed()
-
-
 SUBSCRIBE = b'{"type":"subscribe","channel":"assets"}'
-
-
-@pytest.fixture
-async def raw(client):
-    opened = await Raw.connect(client)
-    yield opened
-    await opened.close()
-
-
-async def test_raw_frames_are_understood(raw):
-    await raw.frame(0x81, SUBSCRIBE)
-    seen = []
-    while "subscribed" not in seen:
-        opcode, payload = await asyncio.wait_for(raw.receive(), 10)
-        seen.append(json.loads(payload)["type"] if opcode == 1 else opcode)
-    await raw.frame(0x89, b"hello")
-    while True:
-        opcode, payload = await asyncio.wait_for(raw.receive(), 10)
-        if opcode == 10:
-            break
-    assert payload == b"hello"
-
-
-async def test_a_message_may_come_in_fragments(raw):
-    await raw.frame(0x01, SUBSCRIBE[:10])
-    await raw.frame(0x89, b"between")
-    await raw.frame(0x80, SUBSCRIBE[10:])
-    told = set()
-    while not {1, 10} <= told:
-        told.add((await asyncio.wait_for(raw.receive(), 10))[0])
-
-
-@pytest.mark.parametrize(
-    ("frames", "codes"),
-    [
-        ([(0x81, b"\xff\xfe", {})], {1007}),
-        ([(0x81, b"x" * (MESSAGE_MAX + 1), {})], {1009}),
-        ([(0x01, b"x" * 40_000, {}), (0x80, b"x" * 40_000, {})], {1009}),
-        ([(0x81, b"x", {"length": 1 << 62})], {1009}),
-        ([(0xC1, b"{}", {})], {1002}),
-        ([(0xA1, b"{}", {})], {1002}),
-        ([(0x09, b"fragmented ping", {})], {1002}),
-        ([(0x89, b"x" * 126, {})], {1002}),
-        ([(0x83, b"", {})], {1002}),
-        ([(0x80, b"no beginning", {})], {1002}),
-        ([(0x88, b"\x03", {})], {1002}),
-        ([(0x88, b"\x03\xe8", {})], {1000}),
-        ([(0x88, struct.pack("!H", 999), {})], {1002}),
-    ],
-    ids=[
-        "bad UTF-8",
-        "oversize",
-        "oversize in fragments",
-        "announced 2^62 bytes",
-        "reserved bit without extension",
-        "reserved bit 2",
-        "fragmented control frame",
-        "long control frame",
-        "reserved opcode",
-        "continuation of nothing",
-        "close of one byte",
-        "close",
-        "close with a code that is none",
-    ],
-)
-async def test_frames_against_the_protocol_end_the_socket(client, raw, frames, codes):
-    for first, payload, how in frames:
-        await raw.frame(first, payload, **how)
-    assert await raw.close_code() in codes
-    async with client.ws_connect("/control") as socket:  # nobody else is disturbed
-        await _subscribe(socket, "assets")
-
-
-async def test_an_unmasked_frame_is_read_like_any_other(raw):
-    # RFC 6455 section 5.1 would have the socket closed; aiohttp does not tell. Masks guard proxies, not us.
-    await raw.frame(0x81, b"{}", masked=False)
-    assert await raw.close_code() == Close.BAD_MESSAGE
 
 
 async def test_who_does_not_answer_pings_is_closed(back, data_dir, aiohttp_client):

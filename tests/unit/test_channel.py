@@ -132,7 +132,7 @@ async def test_everybody_gets_the_same_bytes(back):
     await back.channels.publish("c", "t", 0)
     one, two = [await back.channels.subscribe("c") for _ in range(2)]
     await back.channels.publish("c", "t", {"x": 1})
-    assert one.take()[0].frame is two.take()[0].frame
+    assert one.take()[0].frames is two.take()[0].frames
 
 
 async def test_closing_ends_the_iterator(back):

@@ -248,7 +248,12 @@ def _application(
 ) -> web.Application:
     """Put every route behind the same three middlewares."""
     snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register)
-    control = Control(truth.channels, snapshots.kinds())
+    control = Control(
+        truth.channels,
+        snapshots.kinds(),
+        drain_seconds=config.control_drain_seconds,
+        most=config.control_max_clients,
+    )
     instead = fallback(truth.channels, snapshots.kinds(), clock=truth.clock)
     access = Access(truth.tokens, host=config.host, public_url=config.public_url)
     oversight = Oversight(truth.database, clock=truth.clock)

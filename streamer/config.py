@@ -179,6 +179,16 @@ class Config(BaseSettings):
     live_admission_fails_open: bool = Field(
         False, description="Admit publishers while `live_admission_url` does not answer; else refuse them."
     )
+    control_max_clients: int = Field(
+        10_000,
+        ge=1,
+        description="WebSockets of the control channel at one time; another one is answered 503.",
+    )
+    control_drain_seconds: int = Field(
+        5,
+        ge=0,
+        description="When the server stops, clients of the control channel come back spread over so long.",
+    )
     outbound_allow: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)
     ] = Field(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from streamer.access import principal_key
 from streamer.channel import Channels
 from streamer.frames import Message, Opcode
 from streamer.listener import Close, Listener
 from streamer.places import Place
+from streamer.problems import Problem
 from streamer.snapshots import Snapshot
 from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Refused, Subscribing
 from streamer.websocket import Limits, upgraded
@@ -33,12 +35,20 @@ class Control:
         *,
         ping_seconds: float = 20,
         stall_seconds: float = 10,
+        drain_seconds: float = 5,
+        most: int = 10_000,
         limits: Limits | None = None,
     ) -> None:
-        """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream")."""
+        """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream").
+
+        Sockets are pinged every `ping_seconds` and may take nothing for `stall_seconds`. When the server
+        stops, clients are to come back within `drain_seconds`. `most` may be connected at one time.
+        """
         self._subscribing = Subscribing(channels, snapshots)
         self._ping_seconds = ping_seconds
         self._stall_seconds = stall_seconds
+        self._drain_seconds = drain_seconds
+        self._most = most
         self._limits = limits or Limits()
         self._clients: set[Listener] = set()
         self._ending: set[asyncio.Task[None]] = set()
@@ -55,10 +65,10 @@ class Control:
         return len(self._clients)
 
     async def close(self) -> None:
-        """Ask every client to come back later, for when the server stops; wait until all have gone."""
+        """Ask every client to come back, each at a time of its own, and wait until all have gone."""
         self._stopping = True
         for client in self._clients:
-            client.close(Close.SERVER_STOPS, "the server stops")
+            self._dismiss(client)
         while self._clients:
             self._empty.clear()
             await self._empty.wait()
@@ -66,6 +76,8 @@ class Control:
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Open a socket, which then lives without its request. Origin and role were checked before."""
+        if len(self._clients) >= self._most:
+            raise Problem("too-many-clients", "Too many clients", 503, headers={hdrs.RETRY_AFTER: "5"})
         client = Listener(
             request[principal_key],
             self._heard,
@@ -76,8 +88,13 @@ class Control:
         client.open(upgraded(request, client, self._limits))
         self._clients.add(client)
         if self._stopping:
-            client.close(Close.SERVER_STOPS, "the server stops")
+            self._dismiss(client)
         return web.StreamResponse(status=101)
+
+    def _dismiss(self, client: Listener) -> None:
+        delay = int(self._drain_seconds * 1000 * random.random())  # noqa: S311 - so that not all come at once
+        client.tell({"type": "server.drain", "delay_ms": delay})
+        client.close(Close.SERVER_STOPS, "the server stops")
 
     def _gone(self, client: Listener) -> None:
         self._clients.discard(client)

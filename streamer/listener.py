@@ -172,10 +172,12 @@ class Listener:
     def _take(self) -> bool:
         """Write a helping of every subscription until the peer is held up; say whether there may be more."""
         socket, more = self._socket, False
+        deflated = socket.deflates
         for subscription in self.subscriptions.values():
-            for event in subscription.take(limit=_HELPING):
-                socket.write(event.frames.get(deflated=socket.deflates))
-            more = more or subscription.more
+            for event in subscription.take(_HELPING):
+                socket.write(event.frames.get(deflated=deflated))
+            if subscription.more:
+                more = True
             if self._held_up:
                 break
         return more

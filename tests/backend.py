@@ -187,6 +187,7 @@ def served(
     stall_seconds: float = 10,
     wait_seconds: float = 25,
     polls: int = 100,
+    most: int = 100,
 ) -> Served:
     """Compose the application as the server does, listening on `host` as far as access is concerned."""
     works, media, metrics, slates = Wishes(), MemoryStore(), Metrics(), Hung()
@@ -194,7 +195,7 @@ def served(
     snapshots = Snapshots(back.catalog, back.ledger, back.channels, register=back.register)
     addresses = Addresses(public_url=public_url, rtmp=lambda: 1936)
     control = Control(
-        back.channels, snapshots.kinds(), ping_seconds=ping_seconds, stall_seconds=stall_seconds
+        back.channels, snapshots.kinds(), ping_seconds=ping_seconds, stall_seconds=stall_seconds, most=most
     )
     subscribing = Subscribing(back.channels, snapshots.kinds())
     fallback = Fallback(

@@ -179,11 +179,44 @@ async def test_when_the_server_stops_clients_are_asked_to_come_back(back, data_d
     async with client.ws_connect("/control") as socket:
         await _subscribe(socket, "assets")
         closing = asyncio.create_task(made.control.close())
+        assert 0 <= (await _next(socket, "server.drain"))["delay_ms"] < 5000
         closed = await asyncio.wait_for(socket.receive(), 10)
-        assert closed.data == Close.SERVER_STOPS
+        assert (closed.data, closed.extra) == (Close.SERVER_STOPS, "the server stops")
         await closing
-    while made.control.clients:
-        await asyncio.sleep(0.01)
+    assert made.control.clients == 0
+
+
+async def test_a_stop_waits_for_no_client_that_does_not_listen(back, data_dir, aiohttp_client):
+    made = served(back, data_dir)
+    client = await aiohttp_client(made.app)
+    deaf = [await Raw.connect(client, receive_buffer=4096) for _ in range(3)]
+    async with asyncio.timeout(5):
+        await made.control.close()
+    assert made.control.clients == 0
+    for one in deaf:
+        await one.close()
+
+
+async def test_clients_come_back_at_different_times(back, data_dir, aiohttp_client):
+    made = served(back, data_dir)
+    client = await aiohttp_client(made.app)
+    sockets = [await client.ws_connect("/control") for _ in range(8)]
+    closing = asyncio.create_task(made.control.close())
+    delays = [(await _next(socket, "server.drain"))["delay_ms"] for socket in sockets]
+    assert len(set(delays)) > 1
+    for socket in sockets:
+        await socket.receive()
+    await closing
+
+
+async def test_a_client_too_many_is_told_to_try_later(back, data_dir, aiohttp_client):
+    client = await aiohttp_client(served(back, data_dir, most=1).app)
+    async with client.ws_connect("/control") as socket:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await client.ws_connect("/control")
+        assert caught.value.status == 503
+        assert caught.value.headers["Retry-After"] == "5"
+        await _subscribe(socket, "assets")
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -242,23 +275,58 @@ async def test_who_does_not_answer_pings_is_closed(back, data_dir, aiohttp_clien
     await silent.close()
 
 
-async def test_a_slow_consumer_is_let_go_and_delays_nobody(back, data_dir, aiohttp_client):
+async def test_clients_that_stop_reading_are_let_go_and_delay_nobody(back, data_dir, aiohttp_client):
     made = served(back, data_dir, stall_seconds=0.3)
     client = await aiohttp_client(made.app)
+    stuck = [await Raw.connect(client, receive_buffer=4096) for _ in range(20)]
+    lively = [await client.ws_connect("/control", autoping=True) for _ in range(20)]
+    for one in stuck:
+        await one.frame(0x81, SUBSCRIBE)
+    for socket in lively:
+        await _subscribe(socket, "assets")
+    sent = 0
+    while made.control.clients > 20 and sent < 500:
+        await back.channels.publish("assets", "t", "x" * 20_000)
+        sent += 1
+        for socket in lively:
+            assert (await _next(socket, "t"))["offset"] == sent
+    assert made.control.clients == 20
+    for socket in lively:
+        await socket.close()
+    for one in stuck:
+        await one.close()
+
+
+async def _held_up(back, client):
+    """Return a client that does not read, and has been sent more than it may leave."""
     stuck = await Raw.connect(client, receive_buffer=4096)
     await stuck.frame(0x81, SUBSCRIBE)
-    async with client.ws_connect("/control") as lively:
-        await _subscribe(lively, "assets")
-        sent = 0
-        while made.control.clients == 2 and sent < 5000:
-            await back.channels.publish("assets", "t", "x" * 100_000)
-            sent += 1
-            event = await _next(lively, "t")
-        assert made.control.clients == 1
-        await back.channels.publish("assets", "t", "last")
-        while event["data"] != "last":
-            event = await _next(lively, "t")
-        assert event["offset"] == sent + 1
+    assert (await stuck.receive())[0] == 1
+    for _ in range(60):
+        await back.channels.publish("assets", "t", "x" * 20_000)
+    return stuck
+
+
+async def test_numbered_events_that_overflow_ask_the_client_to_come_back(back, data_dir, aiohttp_client):
+    client = await aiohttp_client(served(back, data_dir, stall_seconds=0).app)
+    stuck = await _held_up(back, client)  # it has two seconds to hear why
+    assert await stuck.close_code() == Close.FELL_BEHIND
+    await stuck.close()
+
+
+async def test_hints_that_cannot_be_sent_are_replaced(back, client):
+    stuck = await _held_up(back, client)
+    for count in range(1000):
+        back.channels.hint("assets", "viewers", {"count": count})
+    await back.channels.publish("assets", "last", None)
+    seen, counts = [], []
+    while "last" not in seen or not counts:
+        told = json.loads((await asyncio.wait_for(stuck.receive(), 10))[1] or "{}")
+        seen.append(told.get("type"))
+        if told.get("type") == "viewers":
+            counts.append(told["data"]["count"])
+    assert seen.count("t") == 60
+    assert counts == [999]
     await stuck.close()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
 from streamer import schema
 from streamer.bus import Alone, Bus
@@ -17,8 +17,9 @@ from streamer.errors import NoSuchChannel
 from streamer.events import Event, Hint, stamp
 from streamer.following import Following, stored
 from streamer.gather import insert_new
+from streamer.retention import Retention
 from streamer.rows import Clock, new_id, wall_clock
-from streamer.subscription import KEPT, Log, Subscription
+from streamer.subscription import Log, Subscription
 from streamer.vocabulary.assets import AssetDeleted
 from streamer.vocabulary.live import StreamDeleted
 
@@ -48,14 +49,22 @@ class Channels:
     Where other servers share it, run `follow` as a task: their events and hints are seen here too.
     """
 
-    def __init__(self, database: Database, *, bus: Bus | None = None, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        bus: Bus | None = None,
+        retention: Retention | None = None,
+        clock: Clock = wall_clock,
+    ) -> None:
         """Take the database; logs are read from it when somebody listens."""
         self._database = database
+        self._retention = retention or Retention()
         self._clock = clock
         self._bus: Bus = bus or Alone()
         self._logs: OrderedDict[str, Log] = OrderedDict()
         self._hints: OrderedDict[str, dict[tuple[str, str], Hint]] = OrderedDict()
-        self._following = Following(database, self._logs, ended=self._end)
+        self._following = Following(database, self._logs, ended=self._end, retention=self._retention)
         self._bus.hear(_ADVANCED, self._advanced)
         self._bus.hear(_HINTED_AT, self._hinted)
 
@@ -142,12 +151,8 @@ class Channels:
             insert(schema.event),
             [{**same, "offset": at, "data": data} for at, data in enumerate(told, first)],
         )
-        if row.last // _TRIM_EVERY != (first - 1) // _TRIM_EVERY and row.last > KEPT:
-            await transaction.execute(
-                delete(schema.event).where(
-                    schema.event.c.channel == channel, schema.event.c.offset <= row.last - KEPT
-                )
-            )
+        if row.last // _TRIM_EVERY != (first - 1) // _TRIM_EVERY:
+            await self._trim(transaction, channel, row.last)
         events = [
             stamp(channel, row.epoch, at, type_=type_, time=time, media=media_time, data=data)
             for at, data in enumerate(told, first)
@@ -156,6 +161,15 @@ class Channels:
         transaction.after(lambda: self._show(events))
         transaction.after(lambda: self._bus.tell(_ADVANCED, channel, offset))
         return events
+
+    async def _trim(self, transaction: Transaction, channel: str, last: int) -> None:
+        """Delete what the log does not reach back to any more."""
+        table = schema.event
+        gone = or_(
+            table.c.offset <= last - self._retention.events,
+            table.c.time < self._retention.oldest(self._clock()),
+        )
+        await transaction.execute(delete(table).where(table.c.channel == channel, gone))
 
     async def stage_open(self, transaction: Transaction, channel: str) -> None:
         """Make the channel within a transaction unless it is there."""
@@ -218,6 +232,7 @@ class Channels:
         `hinted` are left out. Raise NoSuchChannel.
         """
         log = await self._log(channel)
+        log.age(self._clock())
         recovered = epoch == log.epoch and offset is not None and log.first - 1 <= offset <= log.last
         place = offset if recovered and offset is not None else log.last
         subscription = Subscription(log, offset=place, recovered=recovered, wake=wake)
@@ -232,14 +247,17 @@ class Channels:
         log = self._logs.get(channel)
         if log is None:
             self._evict()
-            log = self._logs[channel] = Log(channel)
+            log = self._logs[channel] = Log(channel, self._retention)
         self._logs.move_to_end(channel)
         log.pending += 1
+        reads = log.reads
         try:
             async with log.loading:
                 if not log.loaded:
                     await self._load(log)
-                elif self._bus.shared:  # who comes from another server may have seen more there
+                elif self._bus.shared and log.reads == reads:
+                    # Who comes from another server may have seen more there; one look is enough for all who
+                    # have waited for it to begin.
                     await self._following.catch_up(log)
             if self._logs.get(channel) is not log:  # it had ended; there may be another of that name
                 return await self._log(channel)
@@ -250,13 +268,16 @@ class Channels:
         return log
 
     async def _load(self, log: Log) -> None:
+        log.reads += 1
         async with self._database.read() as connection:
             row = (
                 await connection.execute(select(schema.channel).where(schema.channel.c.name == log.name))
             ).one_or_none()
             if row is None:
                 raise NoSuchChannel(log.name)
-            log.load(row.epoch, row.last, await stored(connection, row, after=row.last - KEPT))
+            log.load(
+                row.epoch, row.last, await stored(connection, row, after=row.last - self._retention.events)
+            )
 
     def _show(self, events: list[Event]) -> None:
         log = self._logs.get(events[0].channel)

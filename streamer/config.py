@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from streamer.errors import ConfigError
 from streamer.outbound import allowance
+from streamer.retention import Retention
 
 PREFIX = "STREAMER_"
 PART_LEAST, PART_MOST = Fraction(1, 10), Fraction(2)
@@ -189,6 +190,12 @@ class Config(BaseSettings):
         ge=0,
         description="When the server stops, clients of the control channel come back spread over so long.",
     )
+    channel_keep_events: int = Field(
+        1000, ge=1, description="Events that a channel keeps for those who come back to it."
+    )
+    channel_keep_seconds: int = Field(
+        86_400, ge=60, description="How long a channel keeps an event; who was away for longer starts anew."
+    )
     outbound_allow: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)
     ] = Field(
@@ -203,6 +210,11 @@ class Config(BaseSettings):
     def catalog(self) -> Path | str:
         """Where the catalog is: the URL of the shared database, or the SQLite file."""
         return self.data / "catalog.sqlite" if self.database is None else self.database.get_secret_value()
+
+    @property
+    def retention(self) -> Retention:
+        """How far back a channel reaches."""
+        return Retention(events=self.channel_keep_events, seconds=self.channel_keep_seconds)
 
     @property
     def node_name(self) -> str:

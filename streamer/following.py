@@ -15,7 +15,8 @@ from streamer import schema
 from streamer.database import Database
 from streamer.errors import CatalogAway
 from streamer.events import Event, stamp
-from streamer.subscription import KEPT, Log
+from streamer.retention import Retention
+from streamer.subscription import Log
 
 POLL_SECONDS = 1.5
 """How long an event of another server may go unseen where its wake-up was lost."""
@@ -30,8 +31,16 @@ class Following:
     nothing comes in between later.
     """
 
-    def __init__(self, database: Database, logs: Mapping[str, Log], *, ended: Callable[[Log], None]) -> None:
-        """Take the database and the logs in memory."""
+    def __init__(
+        self,
+        database: Database,
+        logs: Mapping[str, Log],
+        *,
+        ended: Callable[[Log], None],
+        retention: Retention,
+    ) -> None:
+        """Take the database, the logs in memory, and how far back these reach."""
+        self._retention = retention
         self._database = database
         self._logs = logs
         self._ended = ended
@@ -71,6 +80,7 @@ class Following:
 
     async def catch_up(self, log: Log) -> None:
         """Bring a loaded log up to the database; for whoever holds `log.loading`."""
+        log.reads += 1
         async with self._database.read() as connection:
             row = (
                 await connection.execute(select(schema.channel).where(schema.channel.c.name == log.name))
@@ -80,7 +90,7 @@ class Following:
                 return
             if row.last <= log.last:
                 return
-            events = await stored(connection, row, after=max(log.last, row.last - KEPT))
+            events = await stored(connection, row, after=max(log.last, row.last - self._retention.events))
         if events and (events[0].offset or 0) > log.last + 1:
             log.skip(events)
         else:

@@ -43,7 +43,7 @@ async def create(config: Config, *, title: str, test: bool = False) -> None:
     Raise ServerAway, ConfigError.
     """
     async with _catalog(config) as database:
-        register = Register(database, Channels(database))
+        register = Register(database, Channels(database, retention=config.retention))
         stream, key = await register.create(title=clean_title(title), settings=configured(config))
     doors = Addresses(
         public_url=config.public_url,
@@ -70,7 +70,7 @@ async def show(config: Config) -> None:
     """List the streams."""
     table = Table("id", "title", "state", "made", "broadcast")
     async with _catalog(config) as database:
-        register = Register(database, Channels(database))
+        register = Register(database, Channels(database, retention=config.retention))
         cursor: str | None = None
         while True:
             page = await register.page(cursor=cursor, limit=PAGE_MAX)

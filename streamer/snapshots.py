@@ -8,6 +8,7 @@ from typing import Any
 
 from streamer.catalog import PAGE_MAX, Catalog
 from streamer.channel import Channels, of_asset
+from streamer.collapse import Collapsed
 from streamer.errors import NoSuchAsset
 from streamer.ledger import SqlLedger
 from streamer.live import streams
@@ -31,8 +32,12 @@ class Snapshots:
         self._channels = channels
 
     def kinds(self) -> Mapping[str, Snapshot]:
-        """Return the snapshot makers by kind of channel."""
-        return {"assets": self.library, "asset": self.asset, "stream": self.stream}
+        """Return the snapshot makers by kind of channel: many who come together cost what one costs."""
+        return {
+            "assets": Collapsed(self.library),
+            "asset": Collapsed(self.asset),
+            "stream": Collapsed(self.stream),
+        }
 
     async def library(self, _name: str = "") -> dict[str, Any]:
         """Return the newest assets, and the cursor of the rest."""

@@ -8,23 +8,24 @@ from collections.abc import AsyncIterator, Callable
 
 from streamer.errors import FellBehind
 from streamer.events import Event
-
-KEPT = 1000  # events a channel's log reaches back
+from streamer.retention import Retention
 
 
 class Log:
     """The newest events of a channel in memory, shared by everybody who listens."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, retention: Retention) -> None:
         """Begin empty; `load` brings what is stored."""
+        self._retention = retention
         self.name = name
         self.epoch = ""
         self.last = 0
-        self.events: deque[Event] = deque(maxlen=KEPT)
+        self.events: deque[Event] = deque(maxlen=retention.events)
         self.listeners: set[Subscription] = set()
         self.loaded = False
         self.loading = asyncio.Lock()
         self.pending = 0  # callers between asking for the log and listening to it
+        self.reads = 0  # times that the database was asked for what is missing here
 
     @property
     def first(self) -> int:
@@ -51,8 +52,15 @@ class Log:
         known = {event.offset: event for event in (*stored, *self.events)}
         self.epoch = epoch
         self.last = max(last, self.last)
-        self.events = deque((known[offset] for offset in sorted(known, key=lambda at: at or 0)), maxlen=KEPT)
+        ordered = (known[offset] for offset in sorted(known, key=lambda at: at or 0))
+        self.events = deque(ordered, maxlen=self._retention.events)
         self.loaded = True
+
+    def age(self, now: int) -> None:
+        """Let go of events that are too old; `now` is in milliseconds since the epoch."""
+        oldest = self._retention.oldest(now)
+        while self.events and self.events[0].time < oldest:
+            self.events.popleft()
 
     def wake(self) -> None:
         """Tell every listener that there is something to take."""

@@ -44,7 +44,7 @@ async def opened(config: Config, stack: AsyncExitStack, clock: Clock) -> Truth:
     tokens = Tokens(database, clock=clock)
     await require_token(config, tokens)
     bus = await stack.enter_async_context(sharing.bus(config))
-    channels = Channels(database, bus=bus, clock=clock)
+    channels = Channels(database, bus=bus, retention=config.retention, clock=clock)
     if bus.shared:
         stack.push_async_callback(
             cancelled, asyncio.create_task(channels.follow(), name="channels of others")

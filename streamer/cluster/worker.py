@@ -44,7 +44,7 @@ async def work(config: Config, *, json: bool = False) -> int:
         database = await Database.open(url)
         stack.push_async_callback(database.close)
         bus = await stack.enter_async_context(open_bus(url))
-        channels = Channels(database, bus=bus)
+        channels = Channels(database, bus=bus, retention=config.retention)
         ledger = SqlLedger(database, channels)
         cluster = Cluster(config, database, bus=bus, channels=channels, ledger=ledger)
         await stack.enter_async_context(cluster)

@@ -91,6 +91,27 @@ async def test_a_reader_may_go_on_at_another_server(catalog_url):
         await writing
 
 
+async def test_many_who_come_from_another_server_at_once_look_once(catalog_url):
+    async with _node(catalog_url) as one, _node(catalog_url) as two:
+        await one.publish("c", "t", 0)
+        place = await two.subscribe("c")
+        reads = 0
+        read = two._database.read
+
+        def counted():
+            nonlocal reads
+            reads += 1
+            return read()
+
+        two._database.read = counted
+        await one.publish("c", "t", 1)
+        come = await asyncio.gather(
+            *(two.subscribe("c", epoch=place.epoch, offset=place.offset) for _ in range(200))
+        )
+        assert [[event.data for event in reader.take()] for reader in come] == [[1]] * 200
+        assert reads <= 3  # one for all of them, and one or two for the wake-up
+
+
 async def _write(nodes, count):
     for number in range(count):
         await nodes[number % 2].publish("c", "t", number)

@@ -9,7 +9,9 @@ from fractions import Fraction
 
 import pytest
 
+from streamer.channel import Channels
 from streamer.errors import FellBehind, NoSuchChannel
+from streamer.retention import Retention
 from tests.backend import backend
 
 
@@ -86,6 +88,48 @@ async def test_the_log_is_bounded_in_memory_and_on_disk(back, peek):
     assert not (await back.channels.subscribe("assets", epoch=fresh.epoch, offset=199)).recovered
     ((kept,),) = peek("select count(*) from event")
     assert 1000 <= kept <= 1100
+
+
+async def test_an_event_is_kept_for_so_long_and_no_longer(back, peek):
+    channels = Channels(back.database, retention=Retention(events=100, seconds=60), clock=back.clock)
+    await channels.publish("c", "t", 1)
+    back.clock.now += 30_000
+    await channels.publish("c", "t", 2)
+    epoch = (await channels.subscribe("c")).epoch
+    back.clock.now += 30_001
+    assert not (await channels.subscribe("c", epoch=epoch, offset=0)).recovered
+    kept = await channels.subscribe("c", epoch=epoch, offset=1)
+    assert (kept.recovered, [event.data for event in kept.take()]) == (True, [2])
+    anew = Channels(back.database, retention=Retention(events=100, seconds=60), clock=back.clock)
+    assert not (await anew.subscribe("c", epoch=epoch, offset=0)).recovered
+    await back.database.write(lambda t: channels.stage_all(t, "c", "t", list(range(64))))
+    assert peek('select min("offset") from event') == [(2,)]
+
+
+class Counted:
+    """A database that counts how often it is read."""
+
+    def __init__(self, database):
+        self._database = database
+        self.reads = 0
+
+    def read(self):
+        self.reads += 1
+        return self._database.read()
+
+
+async def test_many_who_come_back_at_once_read_the_history_once(back):
+    for number in range(50):
+        await back.channels.publish("c", "t", number)
+    epoch = (await back.channels.subscribe("c")).epoch
+    counted = Counted(back.database)
+    restarted = Channels(counted, clock=back.clock)
+    come = await asyncio.gather(
+        *(restarted.subscribe("c", epoch=epoch, offset=number % 50) for number in range(200))
+    )
+    assert counted.reads == 1
+    for number, subscription in enumerate(come):
+        assert [event.data for event in subscription.take()] == list(range(number % 50, 50))
 
 
 async def test_hints_are_coalesced_neither_numbered_nor_replayed(back):

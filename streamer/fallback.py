@@ -23,7 +23,7 @@ LAST_EVENT_ID = "Last-Event-ID"
 def fallback(channels: Channels, snapshots: Mapping[str, Snapshot], *, clock: Clock) -> Fallback:
     """Return the two over channels and the snapshot makers for each kind of them."""
     subscribing = Subscribing(channels, snapshots)
-    return Fallback(Streaming(subscribing), Polling(subscribing, clock=clock))
+    return Fallback(Streaming(subscribing, clock=clock), Polling(subscribing, clock=clock))
 
 
 class Fallback:

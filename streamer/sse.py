@@ -12,10 +12,13 @@ from aiohttp import hdrs, web
 
 from streamer.errors import FellBehind
 from streamer.events import Event
+from streamer.expiry import Expiry
 from streamer.listener import Close
 from streamer.places import Cursor, Place
+from streamer.rows import Clock, wall_clock
 from streamer.subscribing import Refused, Subscribing, Wish, closing, encoded
 from streamer.subscription import Subscription
+from streamer.vocabulary.kind import Kind
 
 _HELPING = 32  # events of one subscription before the next has its turn
 _AT_ONCE = 64 << 10  # bytes of one write: no more than this and one event is held for a client
@@ -34,9 +37,15 @@ class Streaming:
     """The event streams that are open."""
 
     def __init__(
-        self, subscribing: Subscribing, *, beat_seconds: float = 15, stall_seconds: float = 10
+        self,
+        subscribing: Subscribing,
+        *,
+        beat_seconds: float = 15,
+        stall_seconds: float = 10,
+        clock: Clock = wall_clock,
     ) -> None:
         """Take what opens channels, how often a silent stream gives a sign, and how long one may be stuck."""
+        self._clock = clock
         self._subscribing = subscribing
         self._beat_seconds = beat_seconds
         self._stall_seconds = stall_seconds
@@ -66,6 +75,12 @@ class Streaming:
         self._streams.add(stream)
         if self._stopping:
             stream.end(Close.SERVER_STOPS, "the server stops")
+        expiry = Expiry(
+            wish.principal.token,
+            warn=stream.tell,
+            end=lambda: stream.end(Close.FORBIDDEN, "the token has expired"),
+            clock=self._clock,
+        )
         try:
             await stream.run(self._subscribing, beat_seconds=self._beat_seconds)
         except (ConnectionError, TimeoutError):
@@ -73,6 +88,7 @@ class Streaming:
             if request.transport is not None:
                 request.transport.abort()
         finally:
+            expiry.cancel()
             self._streams.discard(stream)
             stream.release()
         return response
@@ -89,6 +105,7 @@ class Stream:
         self._stall_seconds = stall_seconds
         self._news = asyncio.Event()
         self._ended: bytes | None = None
+        self._said: list[bytes] = []
         self._subscriptions: list[Subscription] = []
         self._places = {
             channel: place for channel, place in wish.cursor.places.items() if channel in wish.channels
@@ -97,6 +114,11 @@ class Stream:
     def end(self, code: Close, reason: str) -> None:
         """Have the stream end with a message that says why."""
         self._ended = _data(encoded(closing(code, reason)))
+        self._news.set()
+
+    def tell(self, told: Kind) -> None:
+        """Send a message that belongs to no channel."""
+        self._said.append(_data(encoded({"type": told.type, **told.json()})))
         self._news.set()
 
     def release(self) -> None:
@@ -113,6 +135,8 @@ class Stream:
                 await self._open(subscribing, channel)
             while self._ended is None:
                 self._news.clear()
+                while self._said:
+                    await self._write(self._said.pop(0))
                 if not await self._take():
                     await self._wait(beat_seconds)
         except FellBehind:

@@ -199,7 +199,7 @@ def served(
     )
     subscribing = Subscribing(back.channels, snapshots.kinds())
     fallback = Fallback(
-        Streaming(subscribing, beat_seconds=ping_seconds, stall_seconds=stall_seconds),
+        Streaming(subscribing, beat_seconds=ping_seconds, stall_seconds=stall_seconds, clock=back.clock),
         Polling(subscribing, wait_seconds=wait_seconds, most=polls, clock=back.clock),
     )
     app = web.Application(middlewares=[metrics.middleware, problem_middleware, access.middleware])

@@ -1,4 +1,4 @@
-"""What concerns one connection: it comes on no channel, so without one and without an offset."""
+"""What concerns one connection: it comes on no channel, so without an offset or a time."""
 
 from __future__ import annotations
 

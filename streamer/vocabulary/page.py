@@ -43,8 +43,10 @@ def render(kinds: Iterable[type[Kind]]) -> str:
 def _section(kind: type[Kind]) -> str:
     about = kind.about
     marks = ["numbered" if about.numbered else "not numbered", *(["open"] if about.open else [])]
+    apart = " Its members stand beside `type`." if Carrier.CONNECTION in about.carriers else ""
     carriers = ["every connection" if one is Carrier.CONNECTION else f"`{one}`" for one in about.carriers]
-    head = f"\n## {kind.type}\n{kind.__doc__}\n\n{', '.join(marks).capitalize()}; on {', '.join(carriers)}. "
+    where = f"{', '.join(marks).capitalize()}; on {', '.join(carriers)}.{apart}"
+    head = f"\n## {kind.type}\n{kind.__doc__}\n\n{where} "
     if about.resource is not None:
         return f"{head}Data: {_RESOURCES[about.resource]}\n"
     rows = [line for member in members(kind) for line in _rows(member)]

@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from streamer.rows import StreamState
-from streamer.vocabulary.kind import CUSTOM, Kind, Resource
+from streamer.vocabulary.kind import CUSTOM, Carrier, Kind, Resource
 from streamer.vocabulary.members import members
 
 _HEAD = """\
@@ -34,13 +34,17 @@ def render(kinds: Iterable[type[Kind]]) -> str:
     records = [kind for kind in kinds if kind.about.resource is None]
     pieces = {piece: None for kind in records for piece in _pieces(kind)}
     written = [_interface(record) for record in (*pieces, *records)]
-    lines = "".join(f"  /** {kind.__doc__} */\n  {_key(kind)}: {_data(kind)};\n" for kind in kinds)
-    union = "".join(f"  | {{ type: {_name(kind)}; data: {_data(kind)} }}\n" for kind in kinds).rstrip("\n")
+    events = [kind for kind in kinds if Carrier.CONNECTION not in kind.about.carriers]
+    apart = [kind for kind in kinds if kind not in events]
+    lines = "".join(f"  /** {kind.__doc__} */\n  {_key(kind)}: {_data(kind)};\n" for kind in events)
+    union = "".join(f"\n  | {{ type: {_name(kind)}; data: {_data(kind)} }}" for kind in events)
+    said = " | ".join(kind.__name__ for kind in apart)
     return (
         f"{_HEAD}\n"
         + "\n".join(written)
         + f"\n/** The data of an event by its type. */\nexport interface Events {{\n{lines}}}\n"
-        + f"\n/** An event, told by its type. */\nexport type Told =\n{union};\n"
+        + f"\n/** An event, told by its type. */\nexport type Told ={union};\n"
+        + f"\n/** A message that belongs to no channel. */\nexport type Said = {said};\n"
     )
 
 
@@ -59,6 +63,8 @@ def _interface(record: type) -> str:
         f"  /** {member.about} */\n  {member.name}{'?' if member.optional else ''}: {_type(member.type)};\n"
         for member in members(record)
     )
+    if issubclass(record, Kind) and Carrier.CONNECTION in record.about.carriers:
+        lines = f"  type: {_name(record)};\n{lines}"
     return f"/** {record.__doc__} */\nexport interface {record.__name__} {{\n{lines}}}\n"
 
 

@@ -118,6 +118,23 @@ async def test_the_library_is_for_whoever_sends_a_token(back, data_dir, aiohttp_
         assert (await stream.next())["type"] == "subscribed"
 
 
+async def test_a_session_that_ends_is_told_before_and_ends_its_stream(back, data_dir, aiohttp_client):
+    client = await aiohttp_client(served(back, data_dir, host=EVERYWHERE).app)
+    token, _ = await back.tokens.create(Role.VIEWER, "v")
+    session, secret = await back.tokens.open_session(token)
+    headers = {"Authorization": f"Bearer {secret}"}
+    back.clock.now = session.expires - 60_100
+    async with streaming(client, "assets", headers=headers) as stream:
+        assert (await stream.next())["type"] == "subscribed"
+        assert await stream.next() == {"type": "token.expiring", "seconds": 60}
+    back.clock.now = session.expires - 300
+    async with streaming(client, "assets", headers=headers) as stream:
+        told = [await stream.next() for _ in range(3)]
+        assert {message["type"] for message in told} == {"subscribed", "token.expiring", "close"}
+        assert told[-1]["code"] == Close.FORBIDDEN
+        assert await stream.next() is None
+
+
 async def test_a_silent_stream_gives_signs_of_life(back, data_dir, aiohttp_client):
     client = await aiohttp_client(served(back, data_dir, ping_seconds=0.05).app)
     asset = await back.planned()

@@ -172,12 +172,14 @@ export interface LatencyTarget {
 
 /** The token or session of this connection ends soon, and the connection with it. */
 export interface TokenExpiring {
+  type: "token.expiring";
   /** how long it still holds */
   seconds: number;
 }
 
 /** The server is about to stop: come back after a while, to it or to another one. */
 export interface ServerDrain {
+  type: "server.drain";
   /** how long to wait before coming back, in milliseconds */
   delay_ms: number;
 }
@@ -230,10 +232,6 @@ export interface Events {
   "latency.target": LatencyTarget;
   /** Whatever an application wants to tell: any type that begins with `custom.`, any JSON. */
   [custom: `custom.${string}`]: unknown;
-  /** The token or session of this connection ends soon, and the connection with it. */
-  "token.expiring": TokenExpiring;
-  /** The server is about to stop: come back after a while, to it or to another one. */
-  "server.drain": ServerDrain;
 }
 
 /** An event, told by its type. */
@@ -260,6 +258,7 @@ export type Told =
   | { type: "announcement"; data: Announcement }
   | { type: "interstitial"; data: Interstitial }
   | { type: "latency.target"; data: LatencyTarget }
-  | { type: `custom.${string}`; data: unknown }
-  | { type: "token.expiring"; data: TokenExpiring }
-  | { type: "server.drain"; data: ServerDrain };
+  | { type: `custom.${string}`; data: unknown };
+
+/** A message that belongs to no channel. */
+export type Said = TokenExpiring | ServerDrain;

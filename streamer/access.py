@@ -214,10 +214,17 @@ class Access:
 
     async def token(self, request: web.Request, secret: str) -> Token:
         """Return the token of a secret. Raise Unauthenticated, and after many of these a 429 problem."""
+        return await self._token(secret, peer=request.remote or "")
+
+    async def principal(self, secret: str, peer: str) -> Principal:
+        """Return who has this secret, sent from that address, outside of a request. Raise as `token` does."""
+        token = await self._token(secret, peer=peer)
+        return Principal(policy=_POLICIES[token.role], token=token)
+
+    async def _token(self, secret: str, *, peer: str) -> Token:
         token = await self._tokens.find(secret)
         if token is not None:
             return token  # whatever others behind the same address have tried
-        peer = request.remote or ""
         wait = self._throttle.wait_seconds(peer)
         if wait:
             raise Problem(

@@ -247,15 +247,17 @@ def _application(
     config: Config, truth: Truth, media: _Media, *, tools: Tools, metrics: Metrics, settings: UploadSettings
 ) -> web.Application:
     """Put every route behind the same three middlewares."""
-    snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register)
+    snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register).kinds()
+    access = Access(truth.tokens, host=config.host, public_url=config.public_url)
     control = Control(
         truth.channels,
-        snapshots.kinds(),
+        snapshots,
         drain_seconds=config.control_drain_seconds,
         most=config.control_max_clients,
+        identified=access.principal,
+        clock=truth.clock,
     )
-    instead = fallback(truth.channels, snapshots.kinds(), clock=truth.clock)
-    access = Access(truth.tokens, host=config.host, public_url=config.public_url)
+    instead = fallback(truth.channels, snapshots, clock=truth.clock)
     oversight = Oversight(truth.database, clock=truth.clock)
     gauges = Gauges(
         metrics,

@@ -5,20 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from streamer.access import principal_key
+from streamer.access import Principal, principal_key
 from streamer.channel import Channels
+from streamer.errors import Unauthenticated
+from streamer.expiry import Expiry
 from streamer.frames import Message, Opcode
 from streamer.listener import Close, Listener
 from streamer.places import Place
 from streamer.problems import Problem
+from streamer.rows import Clock, wall_clock
 from streamer.snapshots import Snapshot
 from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Refused, Subscribing
+from streamer.vocabulary.connections import message
 from streamer.websocket import Limits, upgraded
+
+Identified = Callable[[str, str], Awaitable[Principal]]
+"""A token and the address it comes from → who that is. Raises Unauthenticated, and Problem for too many."""
+
+
+async def nobody(_secret: str, _peer: str) -> Principal:
+    """Take no tokens."""
+    raise Unauthenticated("No tokens are taken here.")
 
 
 class _Bad(Exception):
@@ -38,11 +50,14 @@ class Control:
         drain_seconds: float = 5,
         most: int = 10_000,
         limits: Limits | None = None,
+        identified: Identified = nobody,
+        clock: Clock = wall_clock,
     ) -> None:
         """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream").
 
         Sockets are pinged every `ping_seconds` and may take nothing for `stall_seconds`. When the server
         stops, clients are to come back within `drain_seconds`. `most` may be connected at one time.
+        `identified` tells whose a token is that comes in a message.
         """
         self._subscribing = Subscribing(channels, snapshots)
         self._ping_seconds = ping_seconds
@@ -50,6 +65,8 @@ class Control:
         self._drain_seconds = drain_seconds
         self._most = most
         self._limits = limits or Limits()
+        self._identified = identified
+        self._clock = clock
         self._clients: set[Listener] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
@@ -82,11 +99,13 @@ class Control:
             request[principal_key],
             self._heard,
             self._gone,
+            peer=request.remote or "",
             stall_seconds=self._stall_seconds,
             ping_seconds=self._ping_seconds,
         )
         client.open(upgraded(request, client, self._limits))
         self._clients.add(client)
+        self._watch(client)
         if self._stopping:
             self._dismiss(client)
         return web.StreamResponse(status=101)
@@ -117,6 +136,8 @@ class Control:
         kind = asked.get("type")
         if kind == "ping":
             client.tell({"type": "pong"})
+        elif kind == "auth":
+            await self._identify(client, asked)
         elif kind == "subscribe":
             await self._subscribe(client, asked)
         elif kind == "unsubscribe":
@@ -127,6 +148,35 @@ class Control:
             client.tell({"type": "unsubscribed", "channel": channel})
         else:
             raise _Bad("unknown type")
+
+    async def _identify(self, client: Listener, asked: Mapping[str, Any]) -> None:
+        """Take a token: what is subscribed to from now on is by its right."""
+        secret = asked.get("token")
+        if not isinstance(secret, str):
+            raise _Bad("token is missing")
+        try:
+            client.principal = await self._identified(secret.strip(), client.peer)
+        except Unauthenticated as error:
+            client.close(Close.FORBIDDEN, str(error))
+        except Problem as problem:  # too many wrong ones have come from there
+            client.close(Close.BUSY, str(problem))
+        else:
+            client.tell({"type": "authenticated", "role": client.principal.policy.name.lower()})
+            self._watch(client)
+
+    def _watch(self, client: Listener) -> None:
+        """Have the socket end with the token that it is open by."""
+        if client.expiry is not None:
+            client.expiry.cancel()
+            client.expiry = None
+        token = client.principal.token
+        if token is not None and token.expires is not None:
+            client.expiry = Expiry(
+                token,
+                warn=lambda told: client.tell(message(told)),
+                end=lambda: client.close(Close.FORBIDDEN, "the token has expired"),
+                clock=self._clock,
+            )
 
     async def _subscribe(self, client: Listener, asked: Mapping[str, Any]) -> None:
         channel, epoch, offset = _channel(asked), asked.get("epoch"), asked.get("offset")

@@ -13,6 +13,7 @@ from typing import Any
 from streamer.access import Principal
 from streamer.errors import FellBehind
 from streamer.events import text_frame
+from streamer.expiry import Expiry
 from streamer.frames import Message, Opcode, frame
 from streamer.subscription import Subscription
 from streamer.websocket import WebSocket
@@ -54,6 +55,8 @@ class Listener:
         "_stall",
         "_stall_seconds",
         "_timer",
+        "expiry",
+        "peer",
         "principal",
         "subscriptions",
     )
@@ -66,14 +69,17 @@ class Listener:
         hear: Callable[[Listener, Message], Awaitable[None]],
         gone: Callable[[Listener], None],
         *,
+        peer: str = "",
         stall_seconds: float,
         ping_seconds: float,
     ) -> None:
-        """Take whose socket it is, and who hears its messages and its end; `open` comes next.
+        """Take whose socket it is and from where, and who hears its messages and its end; `open` comes next.
 
         The socket may be held up for `stall_seconds` and is pinged every `ping_seconds`.
         """
         self.principal = principal
+        self.peer = peer
+        self.expiry: Expiry | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self._hear = hear
         self._gone = gone
@@ -135,7 +141,7 @@ class Listener:
 
     def lost(self) -> None:
         """Give up the subscriptions and what is being heard."""
-        for timer in (self._timer, self._stall):
+        for timer in (self._timer, self._stall, self.expiry):
             if timer is not None:
                 timer.cancel()
         for subscription in self.subscriptions.values():

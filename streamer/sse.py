@@ -18,6 +18,7 @@ from streamer.places import Cursor, Place
 from streamer.rows import Clock, wall_clock
 from streamer.subscribing import Refused, Subscribing, Wish, closing, encoded
 from streamer.subscription import Subscription
+from streamer.vocabulary.connections import message
 from streamer.vocabulary.kind import Kind
 
 _HELPING = 32  # events of one subscription before the next has its turn
@@ -118,7 +119,7 @@ class Stream:
 
     def tell(self, told: Kind) -> None:
         """Send a message that belongs to no channel."""
-        self._said.append(_data(encoded({"type": told.type, **told.json()})))
+        self._said.append(_data(encoded(message(told))))
         self._news.set()
 
     def release(self) -> None:

@@ -192,12 +192,18 @@ def served(
     """Compose the application as the server does, listening on `host` as far as access is concerned."""
     works, media, metrics, slates = Wishes(), MemoryStore(), Metrics(), Hung()
     access = Access(back.tokens, host=host, public_url=public_url)
-    snapshots = Snapshots(back.catalog, back.ledger, back.channels, register=back.register)
+    snapshots = Snapshots(back.catalog, back.ledger, back.channels, register=back.register).kinds()
     addresses = Addresses(public_url=public_url, rtmp=lambda: 1936)
     control = Control(
-        back.channels, snapshots.kinds(), ping_seconds=ping_seconds, stall_seconds=stall_seconds, most=most
+        back.channels,
+        snapshots,
+        ping_seconds=ping_seconds,
+        stall_seconds=stall_seconds,
+        most=most,
+        identified=access.principal,
+        clock=back.clock,
     )
-    subscribing = Subscribing(back.channels, snapshots.kinds())
+    subscribing = Subscribing(back.channels, snapshots)
     fallback = Fallback(
         Streaming(subscribing, beat_seconds=ping_seconds, stall_seconds=stall_seconds, clock=back.clock),
         Polling(subscribing, wait_seconds=wait_seconds, most=polls, clock=back.clock),

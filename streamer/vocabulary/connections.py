@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from streamer.vocabulary.kind import About, Carrier, Kind
 
@@ -28,3 +28,8 @@ class ServerDrain(Kind):
     about: ClassVar[About] = _HERE
 
     delay_ms: Annotated[int, "how long to wait before coming back, in milliseconds"]
+
+
+def message(told: Kind) -> dict[str, Any]:
+    """Return what concerns a connection as it is sent."""
+    return {"type": told.type, **told.json()}

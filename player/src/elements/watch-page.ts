@@ -11,7 +11,6 @@ import { edgeOf, encodedSpans, Watching, type WatchRequest } from "../store/watc
 import { bitrate, clock, parseTime, size } from "../store/words";
 import { shared } from "../styles/shared";
 import { toast } from "../styles/toast";
-import "./asset-details";
 import { back, broadcast, replay, share } from "./icons";
 import type { RequestEvent } from "./request";
 import type { StreamPlayer } from "./stream-player";
@@ -150,6 +149,12 @@ export class WatchPage extends LitElement {
     </div>`;
   }
 
+  /** What is below the picture must not hold it up, and the page does without: its element is fetched last. */
+  private details(asset: Asset): TemplateResult {
+    import("./asset-details").catch(() => undefined);
+    return html`<asset-details .asset=${asset} .coverage=${this.follow.state.coverage}></asset-details>`;
+  }
+
   private later(): TemplateResult {
     return html`<div class="later" role="status">
       <i></i><span>On air now</span>
@@ -195,7 +200,7 @@ export class WatchPage extends LitElement {
             ${source ? html`<button class="button" @click=${this.copy}>${share} ${asset && onAir(asset) ? "Share" : "Share at this time"}</button>` : nothing}
           </div>
         </div>
-        ${asset && !onAir(asset) && !now.gone && !now.signedOut ? html`<asset-details .asset=${asset} .coverage=${now.coverage}></asset-details>` : nothing}
+        ${asset && !onAir(asset) && !now.gone && !now.signedOut ? this.details(asset) : nothing}
       </main>
       ${now.said ? html`<div class="said" role="status" @animationend=${() => this.send({ type: "say", text: "" })}>${now.said}</div>` : nothing}
     </div>`;

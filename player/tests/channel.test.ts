@@ -155,3 +155,44 @@ test("the last follower that leaves ends the subscription", () => {
   leave();
   expect(script.socket.sent.at(-1)).toEqual({ type: "unsubscribe", channel: "asset:a" });
 });
+
+test("where an event is missing it is asked for, and what came after it is told in its turn", () => {
+  script.subscribed(7, false);
+  script.event(9);
+  script.event(10);
+  expect(script.socket.sent.slice(1)).toEqual([{ type: "subscribe", channel: "assets", epoch: "e1", offset: 7 }]);
+  script.subscribed(10, true);
+  for (const offset of [8, 9, 10]) script.event(offset);
+  expect(script.seen.slice(1)).toEqual([["event", 8], ["event", 9], ["event", 10]]);
+});
+
+test("what is missing even then gives way to a snapshot", () => {
+  script.subscribed(7, false);
+  script.event(9);
+  script.subscribed(9, true);
+  script.event(9);
+  expect(script.socket.sent.at(-1)).toEqual({ type: "subscribe", channel: "assets" });
+  script.subscribed(9, false);
+  expect(script.seen).toEqual([["snapshot", "at 7"], ["snapshot", "at 9"]]);
+});
+
+test("an event of another log is asked about", () => {
+  script.subscribed(7, false);
+  script.event(8, "e2");
+  expect(script.socket.sent.at(-1)).toEqual({ type: "subscribe", channel: "assets", epoch: "e1", offset: 7 });
+});
+
+test.each([
+  ["with its close", (): void => script.socket.handlers.closed(4001, 3000)],
+  [
+    "before it",
+    (): void => {
+      script.say({ type: "server.drain", delay_ms: 3000 });
+      script.socket.handlers.closed(4001);
+    },
+  ],
+])("the server's own delay, told %s, comes before ours", (_, close) => {
+  script.subscribed(7, false);
+  close();
+  expect(script.pauses.map(({ ms }) => ms)).toEqual([3500]);
+});

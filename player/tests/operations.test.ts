@@ -1,7 +1,7 @@
 /** The operator's page asks while somebody looks, and not otherwise. */
 import { expect, test, vi } from "vitest";
 import { type Api, Problem } from "../src/api/client";
-import type { Timer } from "../src/channel/client";
+import type { Timer } from "../src/channel/timer";
 import { age, Operations, range } from "../src/store/operations";
 
 class Steps implements Timer {

@@ -15,6 +15,7 @@ from player.pages import library_html, live_html, operator_html, watch_html
 ROOT = Path(__file__).parents[2]
 BUDGET_KB = {"watch": 35, "library": 60, "live": 20, "operator": 20}
 PUSH_KB = 5
+FALLBACK_KB = 3
 TOTAL_KB = 225
 ENGINE = "src/engine/hls.ts"
 
@@ -44,6 +45,11 @@ def test_watch_page_with_engine_within_budget(dist: Path) -> None:
 
 def test_push_engine_within_budget(dist: Path) -> None:
     assert kilobytes(dist, *player.entry("watch").lazy["src/engine/push.ts"]) <= PUSH_KB
+
+
+@pytest.mark.parametrize("page", ["watch", "library", "live"])
+def test_fallbacks_of_the_control_channel_within_budget(dist: Path, page: str) -> None:
+    assert kilobytes(dist, *player.entry(page).lazy["src/channel/fallback.ts"]) <= FALLBACK_KB
 
 
 def test_engine_is_a_chunk_of_its_own(dist: Path) -> None:

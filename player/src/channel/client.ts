@@ -1,5 +1,6 @@
 /** Follow channels of the server over one connection that heals itself and misses nothing. */
-import { type ControlEvent, type FromServer, isEvent, type Subscribe, type Subscribed } from "./messages";
+import { type ControlEvent, type Drain, type FromServer, isEvent, type Subscribe, type Subscribed } from "./messages";
+import { type Timer, wallTimer } from "./timer";
 import type { Connection, Transport } from "./transport";
 
 export interface Listener {
@@ -12,21 +13,6 @@ export interface Listener {
 
 export type Link = "connecting" | "open" | "waiting" | "refused";
 
-export interface Timer {
-  /** Call back after `ms`; the returned function forgets it. */
-  after(ms: number, call: () => void): () => void;
-  /** Return a number in [0, 1) that spreads clients which come back together. */
-  spread(): number;
-}
-
-export const wallTimer: Timer = {
-  after(ms, call) {
-    const id = setTimeout(call, ms);
-    return () => clearTimeout(id);
-  },
-  spread: Math.random,
-};
-
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
@@ -35,13 +21,20 @@ class Subscription {
   epoch: string | undefined;
   offset: number | undefined;
   known = false;
+  /** An answer is on its way, and everything from this place on behind it. */
+  asked = false;
+  /** Where a gap was last found. */
+  gap: number | undefined;
 }
 
 export class ControlClient {
   private readonly subscriptions = new Map<string, Subscription>();
   private connection: Connection | undefined;
+  private ready = false;
   private link: Link = "waiting";
   private failures = 0;
+  /** After how many milliseconds the server wants to be asked again, as it said itself. */
+  private wanted = 0;
   private hurried = false;
   private forget: (() => void) | undefined;
 
@@ -63,7 +56,7 @@ export class ControlClient {
       subscription.offset = undefined;
     }
     subscription.listeners.add(listener);
-    if (this.link === "open") this.ask(channel, subscription);
+    if (this.ready) this.ask(channel, subscription);
     else if (this.link === "waiting" && !this.forget) this.connect();
     return () => this.leave(channel, listener);
   }
@@ -93,12 +86,17 @@ export class ControlClient {
     this.connection?.close();
   }
 
+  /** Send a message now, or not at all. */
+  tell(message: object): void {
+    if (this.ready) this.connection?.send(JSON.stringify(message));
+  }
+
   private leave(channel: string, listener: Listener): void {
     const subscription = this.subscriptions.get(channel);
     subscription?.listeners.delete(listener);
     if (!subscription || subscription.listeners.size) return;
     this.subscriptions.delete(channel);
-    if (this.link === "open") this.connection?.send(JSON.stringify({ type: "unsubscribe", channel }));
+    this.tell({ type: "unsubscribe", channel });
   }
 
   private connect(): void {
@@ -106,23 +104,27 @@ export class ControlClient {
     this.connection = this.transport.open({
       opened: () => this.opened(),
       received: (text) => this.received(JSON.parse(text) as FromServer),
-      closed: (code) => this.closed(code),
+      closed: (code, delay) => this.closed(code, delay),
     });
   }
 
   private opened(): void {
-    this.move("open");
+    this.ready = true;
     for (const [channel, subscription] of this.subscriptions) this.ask(channel, subscription);
   }
 
-  private ask(channel: string, { epoch, offset }: Subscription): void {
+  private ask(channel: string, subscription: Subscription): void {
+    const { epoch, offset } = subscription;
     const resume = epoch === undefined || offset === undefined ? {} : { epoch, offset };
     const message: Subscribe = { type: "subscribe", channel, ...resume };
-    this.connection?.send(JSON.stringify(message));
+    subscription.asked = true;
+    this.tell(message);
   }
 
   private received(message: FromServer): void {
     this.failures = 0;
+    this.move("open");
+    if (message.type === "server.drain") this.wanted = (message as Drain).delay_ms;
     const subscription = this.subscriptions.get(message.channel ?? "");
     if (!subscription) return;
     if (isEvent(message)) this.deliver(subscription, message);
@@ -134,6 +136,7 @@ export class ControlClient {
 
   private subscribed(subscription: Subscription, answer: Subscribed): void {
     subscription.known = true;
+    subscription.asked = false;
     // After a recovery the missed events still come, and our offset moves with them, not with the answer:
     // a connection lost in between must ask for the rest again.
     if (answer.recovered && answer.epoch === subscription.epoch) return;
@@ -143,16 +146,33 @@ export class ControlClient {
   }
 
   private deliver(subscription: Subscription, event: ControlEvent): void {
-    if (event.offset !== undefined) {
-      if (event.epoch === subscription.epoch && event.offset <= (subscription.offset ?? -1)) return;
-      subscription.epoch = event.epoch;
-      subscription.offset = event.offset;
-    }
+    if (event.offset !== undefined && !this.follows(subscription, event, event.offset)) return;
     for (const listener of [...subscription.listeners]) listener.event(event);
   }
 
-  private closed(code: number): void {
+  /** Say whether a numbered event is the next one, and go on to it; where others are missing, ask for them. */
+  private follows(subscription: Subscription, { channel, epoch }: ControlEvent, offset: number): boolean {
+    const last = subscription.offset;
+    if (last === undefined) return false; // the snapshot on its way holds it
+    const same = epoch === subscription.epoch;
+    if (same && offset === last + 1) {
+      subscription.offset = offset;
+      subscription.asked = false;
+      return true;
+    }
+    if (!subscription.asked && !(same && offset <= last)) {
+      // What is missing even after it was asked for is not to be had.
+      if (subscription.gap === last) subscription.offset = undefined;
+      subscription.gap = last;
+      this.ask(channel, subscription);
+    }
+    return false;
+  }
+
+  private closed(code: number, delay = this.wanted): void {
     this.connection = undefined;
+    this.ready = false;
+    this.wanted = 0;
     if (this.hurried) {
       this.hurried = false;
       this.move("waiting");
@@ -168,7 +188,7 @@ export class ControlClient {
     if (!this.subscriptions.size) return;
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.failures, LONGEST_PAUSE_MS);
     this.failures += 1;
-    this.forget = this.timer.after(pause * (0.5 + this.timer.spread() / 2), () => {
+    this.forget = this.timer.after(delay + pause * (0.5 + this.timer.spread() / 2), () => {
       this.forget = undefined;
       this.connect();
     });

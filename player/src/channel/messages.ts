@@ -35,12 +35,28 @@ export interface Refused {
   reason: string;
 }
 
+/** The server stops: it wants to be asked again after `delay_ms`, and closes soon. */
+export interface Drain {
+  type: "server.drain";
+  channel?: undefined;
+  delay_ms: number;
+}
+
+/** The last message over anything but a WebSocket, which has close codes of its own. */
+export interface Closing {
+  type: "close";
+  channel?: undefined;
+  code: number;
+  reason: string;
+  delay_ms?: number;
+}
+
 export interface Other {
   type: "unsubscribed" | "pong";
   channel?: string;
 }
 
-export type FromServer = Subscribed | Refused | Other | ControlEvent;
+export type FromServer = Subscribed | Refused | Drain | Closing | Other | ControlEvent;
 
 /** Only events carry their channel's epoch and data. */
 export function isEvent(message: FromServer): message is ControlEvent {

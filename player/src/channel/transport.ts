@@ -1,10 +1,14 @@
 /** The seam under the control channel, and its WebSocket side. */
 
 export interface Handlers {
+  /** Messages may be sent; where it comes again, nothing that was asked before holds any more. */
   opened(): void;
   received(text: string): void;
-  /** `code` is the WebSocket's close code; 4400–4499 mean go away. */
-  closed(code: number): void;
+  /**
+   * `code` is a WebSocket's close code; 4400–4499 mean go away. `delay` are the milliseconds after which the server
+   * wants to be asked again.
+   */
+  closed(code: number, delay?: number): void;
 }
 
 export interface Connection {
@@ -13,6 +17,7 @@ export interface Connection {
 }
 
 export interface Transport {
+  /** Connect. No handler is called before this has returned. */
   open(handlers: Handlers): Connection;
 }
 

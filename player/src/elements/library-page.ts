@@ -3,11 +3,9 @@ import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { Api } from "../api/client";
-import { ControlClient } from "../channel/client";
-import { SocketTransport } from "../channel/transport";
+import { openControl } from "../channel/open";
 import { Follow } from "../store/follow";
 import { Library, type LibraryRequest, type LibraryState, listed } from "../store/library";
-import { wallTimer } from "../channel/client";
 import { shared } from "../styles/shared";
 import { startUpload } from "../upload/tus";
 import "./asset-card";
@@ -20,7 +18,7 @@ import "./upload-card";
 @customElement("library-page")
 export class LibraryPage extends LitElement {
   @state() private over = false;
-  private readonly control = new ControlClient(new SocketTransport(), wallTimer, (link) => this.library.store.set({ link }));
+  private readonly control = openControl((link) => this.library.store.set({ link }));
   private readonly library: Library = new Library(
     new Api(),
     this.control,

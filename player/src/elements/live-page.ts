@@ -3,8 +3,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import { Api } from "../api/client";
-import { ControlClient, wallTimer } from "../channel/client";
-import { SocketTransport } from "../channel/transport";
+import { openControl } from "../channel/open";
 import { Follow } from "../store/follow";
 import { Streams, type StreamsRequest, type StreamsState } from "../store/streams";
 import { head } from "../styles/head";
@@ -17,7 +16,7 @@ import "./token-form";
 
 @customElement("live-page")
 export class LivePage extends LitElement {
-  private readonly control = new ControlClient(new SocketTransport(), wallTimer, (link) => this.streams.store.set({ link }));
+  private readonly control = openControl((link) => this.streams.store.set({ link }));
   private readonly streams: Streams = new Streams(new Api(), this.control);
   private readonly follow = new Follow(this, this.streams.store);
 

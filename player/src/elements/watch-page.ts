@@ -3,8 +3,7 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, property, query, state } from "lit/decorators.js";
 import { Api } from "../api/client";
 import { aired, arriving, type Asset, doing, encoded, heights, onAir, type StreamState, uploaded } from "../api/asset";
-import { ControlClient, wallTimer } from "../channel/client";
-import { SocketTransport } from "../channel/transport";
+import { openControl } from "../channel/open";
 import { warmUp } from "../engine/choose";
 import { Follow } from "../store/follow";
 import { edgeOf, encodedSpans, Watching, type WatchRequest } from "../store/watching";
@@ -34,7 +33,7 @@ export class WatchPage extends LitElement {
   @property() storyboard = "";
   @query("stream-player") player!: StreamPlayer | null;
   @state() private shared = 0;
-  private readonly control = new ControlClient(new SocketTransport(), wallTimer, (link) => this.watching.store.set({ link }));
+  private readonly control = openControl((link) => this.watching.store.set({ link }));
   private watching!: Watching;
   private follow!: Follow<ReturnType<Watching["store"]["getState"]>, WatchRequest>;
   private readonly begunAt = startOf(location.search);

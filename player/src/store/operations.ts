@@ -1,7 +1,7 @@
 /** The operator page's state: asked for again and again while somebody looks. */
 import { type Api, Problem } from "../api/client";
 import type { Queue, Run, RunState, Worker } from "../api/operations";
-import { type Timer, wallTimer } from "../channel/client";
+import { type Timer, wallTimer } from "../channel/timer";
 import { type Effects, Store } from "./store";
 
 export type View = "open" | "failed" | "done";

@@ -5,6 +5,7 @@ import { Api } from "../api/client";
 import { aired, arriving, type Asset, doing, encoded, heights, onAir, type StreamState, uploaded } from "../api/asset";
 import { openControl } from "../channel/open";
 import { warmUp } from "../engine/choose";
+import type { Beacons } from "../store/beacons";
 import { Follow } from "../store/follow";
 import { edgeOf, encodedSpans, Watching, type WatchRequest } from "../store/watching";
 import { bitrate, clock, parseTime, size } from "../store/words";
@@ -36,6 +37,7 @@ export class WatchPage extends LitElement {
   private readonly control = openControl((link) => this.watching.store.set({ link }));
   private watching!: Watching;
   private follow!: Follow<ReturnType<Watching["store"]["getState"]>, WatchRequest>;
+  private beacons: Promise<Beacons> | undefined;
   private readonly begunAt = startOf(location.search);
 
   static override styles = [shared, toast, watchStyles];
@@ -66,6 +68,22 @@ export class WatchPage extends LitElement {
     const now = this.player?.snapshot();
     const idle = !now || now.ended || (now.paused && now.time < 1);
     if (idle && this.follow.state.later?.playback) this.send({ type: "tune" });
+  }
+
+  /** Tell the server that somebody watches, from the first picture on. */
+  private tell(): void {
+    if (!this.player?.snapshot()?.started) return;
+    this.beacons ??= this.openBeacons();
+    this.beacons.then((beacons) => beacons.changed(), () => undefined);
+  }
+
+  private async openBeacons(): Promise<Beacons> {
+    const { Beacons } = await import("../store/beacons");
+    return new Beacons(
+      (message) => this.control.tell(message),
+      () => this.watching.shown,
+      () => this.player?.snapshot(),
+    );
   }
 
   /** Copy the address of what is shown, starting at the present second where it is not live. */
@@ -127,6 +145,7 @@ export class WatchPage extends LitElement {
     return html`<div class="facts">
       ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}
       ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
+      ${this.viewers()}
       <span>${sizes(asset)}${average ? ` · ${bitrate(average)} source` : ""}</span>
       ${coming && asset.playback
         ? html`<span role="status">Uploading ${asset.size ? `${Math.floor(uploaded(asset) * 100)} %` : ""} · can be watched to ${clock(asset.seekable ?? 0)}</span>`
@@ -134,6 +153,11 @@ export class WatchPage extends LitElement {
       ${asset.state === "playable" && !coming ? html`<span role="status">Encoding ${Math.floor(encoded(asset, this.follow.state.coverage) * 100)} %</span>` : nothing}
       ${asset.warnings.map((text) => html`<span class="warn">${text}</span>`)}
     </div>`;
+  }
+
+  private viewers(): TemplateResult | typeof nothing {
+    const { viewers } = this.follow.state;
+    return viewers ? html`<span class="viewers">${viewers} watching</span>` : nothing;
   }
 
   private broadcast(asset: Asset, tallest: number | undefined): TemplateResult {
@@ -144,6 +168,7 @@ export class WatchPage extends LitElement {
         : html`<span>Recorded ${begun.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}</span>
             ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}`}
       ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
+      ${this.viewers()}
       ${asset.live && !this.stream ? html`<a href="/watch/${asset.live.stream}">${onAir(asset) ? "The stream’s own page" : "The stream"}</a>` : nothing}
     </div>`;
   }
@@ -186,7 +211,10 @@ export class WatchPage extends LitElement {
                 .presence=${this.watching.presence}
                 autoplay
                 hotkeys
-                @statechange=${() => now.later && this.turn()}
+                @statechange=${() => {
+                  if (now.later) this.turn();
+                  this.tell();
+                }}
               ></stream-player>`
             : this.waiting(asset)}
         ${now.later?.playback ? this.later() : nothing}

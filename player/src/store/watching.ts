@@ -22,6 +22,8 @@ export interface WatchState {
   link: Link;
   /** Frames a second of the newest Run, 0 where none is known. */
   rate: number;
+  /** How many watch, 0 where the server does not tell. */
+  viewers: number;
   signedOut: boolean;
   gone: boolean;
   trouble: string;
@@ -67,6 +69,7 @@ const EMPTY: WatchState = {
   generation: "",
   link: "waiting",
   rate: 0,
+  viewers: 0,
   signedOut: false,
   gone: false,
   trouble: "",
@@ -122,6 +125,11 @@ export class Watching {
     };
   }
 
+  /** Which asset is shown, "" while there is none. */
+  get shown(): string {
+    return this.id;
+  }
+
   begin(): void {
     if (this.stream) {
       this.control.follow(`stream:${this.stream}`, {
@@ -148,7 +156,7 @@ export class Watching {
   private turn(id: string): void {
     this.leave();
     this.id = id;
-    this.store.set({ later: null, coverage: {}, told: false, generation: "", rate: 0 });
+    this.store.set({ later: null, coverage: {}, told: false, generation: "", rate: 0, viewers: 0 });
     this.watch();
   }
 
@@ -233,6 +241,7 @@ export class Watching {
     if (event.type === "stream.state") this.stands(event.data as Standing);
     if (event.type === "asset.deleted") this.store.set({ gone: true });
     if (event.type === "run.progress") this.store.set({ rate: (event.data as { rate: number } | null)?.rate ?? 0 });
+    if (event.type === "viewers") this.store.set({ viewers: (event.data as { count: number }).count });
     if (event.type === "upload.progress" && state.asset && event.data) this.arrived(state.asset, event.data as Arrived);
     if (event.type === "segment.stored") this.covered(event.data as Segment, withNumber);
     if (event.type === "segment.evicted") this.covered(event.data as Segment, withoutNumber);

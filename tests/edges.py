@@ -1,0 +1,111 @@
+"""The proxies that cdn/edges has configurations for, as Debian packages them, before a server under test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.media.clients import need
+from tests.spawn import Nursery
+
+EDGES = Path(__file__).parents[1] / "cdn/edges"
+Edge = Callable[[str, Path], contextlib.AbstractAsyncContextManager[str]]
+"""Given a server's address and a folder of its own, runs in front of it and yields its own address."""
+
+_NGINX = """{user}worker_processes 1; daemon off; pid {folder}/pid; error_log stderr;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  {configuration}
+}}
+"""
+
+
+@asynccontextmanager
+async def nginx(server: str, folder: Path, *, extra: str = "") -> AsyncIterator[str]:
+    """Run nginx; `extra` are directives for its server block."""
+    port = _free_port()
+    configuration = _changed(
+        EDGES / "nginx.conf",
+        {
+            "127.0.0.1:8080": urlsplit(server).netloc,
+            "listen 80;": f"listen 127.0.0.1:{port}; {extra}",
+        },
+    )
+    user = "user root; " if os.geteuid() == 0 else ""
+    path = folder / "nginx.conf"
+    path.write_text(_NGINX.format(user=user, folder=folder, configuration=configuration))
+    async with _running(port, need("nginx"), "-e", "stderr", "-c", path) as address:
+        yield address
+
+
+@asynccontextmanager
+async def varnish(server: str, folder: Path) -> AsyncIterator[str]:
+    """Run Varnish."""
+    port = _free_port()
+    configuration = _changed(EDGES / "varnish.vcl", {'"8080"': f'"{urlsplit(server).port}"'})
+    path = folder / "varnish.vcl"
+    path.write_text(configuration)
+    argv = ("-F", "-a", f"127.0.0.1:{port}", "-f", path, "-n", folder / "varnish", "-s", "malloc,64M")
+    # Its own jail wants users that a test's machine may lack, and folders that others may read.
+    async with _running(port, need("varnishd"), "-j", "none", *argv) as address:
+        yield address
+
+
+def _changed(path: Path, changes: dict[str, str]) -> str:
+    text = path.read_text(encoding="utf-8")
+    for before, after in changes.items():
+        assert text.count(before) == 1, f"{path.name} has not one {before}"
+        text = text.replace(before, after)
+    return text
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def _running(port: int, *argv: str | Path) -> AsyncIterator[str]:
+    nursery = Nursery()
+    try:
+        child = await nursery.start(*argv)
+        await _until_connected(port, alive=lambda: child.process.returncode is None)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await nursery.close()
+
+
+async def _until_connected(port: int, *, alive: Callable[[], bool], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            assert alive(), "the proxy has ended"
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+@asynccontextmanager
+async def silence() -> AsyncIterator[str]:
+    """Listen on a port, take what comes, and never answer; yield the address."""
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            while await reader.read(1 << 16):
+                pass
+
+    async with await asyncio.start_server(swallow, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

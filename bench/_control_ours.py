@@ -13,10 +13,14 @@ from aiohttp import web
 
 from bench._control_peers import DATA, commands
 from streamer.access import Access
+from streamer.audience import Audience
+from streamer.beacons import Beacons
+from streamer.bus import Alone
 from streamer.channel import Channels
 from streamer.control import Control
 from streamer.database import Database
 from streamer.metrics import Metrics
+from streamer.presence import Presence
 from streamer.problems import problem_middleware
 from streamer.tokens import Tokens
 
@@ -35,8 +39,9 @@ async def serve(kind: str) -> None:
         channels = Channels(database)
         for channel in (CHANNEL, ASIDE):
             await channels.publish(channel, "begun", None)
+        audience = Audience(channels, Presence(channels, bus=Alone(), node="a"), Beacons(Metrics()))
         control = Control(
-            channels, {"assets": nothing, "stuck": nothing}, stall_seconds=60, ping_seconds=3600
+            channels, {"assets": nothing, "stuck": nothing}, audience, stall_seconds=60, ping_seconds=3600
         )
         metrics, access = Metrics(), Access(Tokens(database), host="127.0.0.1")
         app = web.Application(middlewares=[metrics.middleware, problem_middleware, access.middleware])

@@ -62,6 +62,8 @@ RULES: Mapping[str, Rule] = {
     "control": PUBLIC,
     "control-sse": PUBLIC,
     "control-poll": PUBLIC,
+    "control-presence": Rule(read=Policy.PUBLIC, write=Policy.PUBLIC),
+    "control-beacon": Rule(read=Policy.PUBLIC, write=Policy.PUBLIC),
     "channel-events": Rule(),
     "assets": Rule(read=Policy.VIEWER),
     "asset": PUBLIC,

@@ -24,6 +24,8 @@ from packager.store import DiskStore, Scoped
 from streamer import __version__, sharing
 from streamer.access import Access
 from streamer.assets import Assets
+from streamer.audience import Audience
+from streamer.beacons import Beacons
 from streamer.catalog import Catalog
 from streamer.channel_routes import Publications
 from streamer.config import Config
@@ -48,6 +50,7 @@ from streamer.operations import Operations, Own
 from streamer.origin import Origin
 from streamer.oversight import Oversight
 from streamer.pages import Pages
+from streamer.presence import Presence
 from streamer.problems import problem_middleware
 from streamer.quota import Quota
 from streamer.rows import Clock, Fill, show, wall_clock
@@ -249,9 +252,12 @@ def _application(
     """Put every route behind the same three middlewares."""
     snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register).kinds()
     access = Access(truth.tokens, host=config.host, public_url=config.public_url)
+    presence = Presence(truth.channels, bus=truth.bus, node=config.node_name)
+    audience = Audience(truth.channels, presence, Beacons(metrics))
     control = Control(
         truth.channels,
         snapshots,
+        audience,
         drain_seconds=config.control_drain_seconds,
         most=config.control_max_clients,
         identified=access.principal,
@@ -265,6 +271,7 @@ def _application(
         oversight=oversight,
         standing=tools.foreman.status,
         clients=lambda: control.clients + instead.clients,
+        viewers=lambda: audience.viewers,
         own=not tools.hands.noted,
         clock=truth.clock,
     )
@@ -274,7 +281,7 @@ def _application(
     )
     operations = _operations(config, oversight, tools=tools, clock=truth.clock)
     parts = _parts(config, truth, media, tools=tools, access=access)
-    for part in (*parts, operations, control, instead, metrics):
+    for part in (*parts, operations, control, instead, audience, metrics):
         app.add_routes(part.routes())
 
     async def describe(asset: str) -> dict[str, object]:
@@ -284,6 +291,7 @@ def _application(
         upload_routes(media.inbox, media.works, settings, describe=describe, once=truth.replays.once)
     )
     app.on_startup.append(access.check_routes)
+    app.cleanup_ctx.append(audience.telling)
     app.on_shutdown.append(lambda _: control.close())
     app.on_shutdown.append(lambda _: instead.close())
     app.on_shutdown.append(lambda _: media.live.delivery.close())

@@ -189,6 +189,10 @@ class Channels:
         self._hint(channel, type_, data, key=key)
         self._bus.tell(_HINTED_AT, json.dumps([channel, type_, key]), data)
 
+    def hint_here(self, channel: str, type_: str, data: Any, *, key: str = "") -> None:
+        """Tell a value as `hint` does, but to nobody who listens on another server."""
+        self._hint(channel, type_, data, key=key)
+
     def _hinted(self, name: str, data: Any) -> None:
         channel, type_, key = json.loads(name)
         self._hint(channel, type_, data, key=key)

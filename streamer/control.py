@@ -11,8 +11,9 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from streamer.access import Principal, principal_key
+from streamer.audience import Audience
 from streamer.channel import Channels
-from streamer.errors import Unauthenticated
+from streamer.errors import InvalidRequest, Unauthenticated
 from streamer.expiry import Expiry
 from streamer.frames import Message, Opcode
 from streamer.listener import Close, Listener
@@ -44,6 +45,7 @@ class Control:
         self,
         channels: Channels,
         snapshots: Mapping[str, Snapshot],
+        audience: Audience,
         *,
         ping_seconds: float = 20,
         stall_seconds: float = 10,
@@ -53,12 +55,13 @@ class Control:
         identified: Identified = nobody,
         clock: Clock = wall_clock,
     ) -> None:
-        """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream").
+        """Take the channels, a snapshot maker for each kind of them ("assets", "asset", …), and who counts.
 
         Sockets are pinged every `ping_seconds` and may take nothing for `stall_seconds`. When the server
         stops, clients are to come back within `drain_seconds`. `most` may be connected at one time.
         `identified` tells whose a token is that comes in a message.
         """
+        self._audience = audience
         self._subscribing = Subscribing(channels, snapshots)
         self._ping_seconds = ping_seconds
         self._stall_seconds = stall_seconds
@@ -116,6 +119,7 @@ class Control:
         client.close(Close.SERVER_STOPS, "the server stops")
 
     def _gone(self, client: Listener) -> None:
+        self._audience.left(client)
         self._clients.discard(client)
         if client.hearing is not None:
             self._ending.add(client.hearing)
@@ -126,7 +130,7 @@ class Control:
     async def _heard(self, client: Listener, message: Message) -> None:
         try:
             await self._obey(client, message)
-        except _Bad as error:
+        except (_Bad, InvalidRequest) as error:
             client.close(Close.BAD_MESSAGE, str(error))
 
     async def _obey(self, client: Listener, message: Message) -> None:
@@ -145,7 +149,13 @@ class Control:
             subscription = client.subscriptions.pop(channel, None)
             if subscription is not None:
                 subscription.close()
+            self._audience.left(client, channel)
             client.tell({"type": "unsubscribed", "channel": channel})
+        elif kind == "presence":
+            if (channel := _channel(asked)) in client.subscriptions:
+                self._audience.watching(channel, client)
+        elif kind == "beacon":
+            self._audience.played(asked.get("cmcd"))
         else:
             raise _Bad("unknown type")
 

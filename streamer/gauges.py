@@ -26,6 +26,7 @@ class Gauges:
         oversight: Oversight,
         standing: Callable[[], Sequence[Standing]],
         clients: Callable[[], int],
+        viewers: Callable[[], int],
         own: bool,
         clock: Clock = wall_clock,
     ) -> None:
@@ -35,6 +36,7 @@ class Gauges:
         self._oversight = oversight
         self._standing = standing
         self._clients = clients
+        self._viewers = viewers
         self._own = own
         self._clock = clock
         self._since = clock()
@@ -54,6 +56,7 @@ class Gauges:
         for name in _STATES:
             metrics.workers.set(states[name], name)
         metrics.control_clients.set(self._clients())
+        metrics.viewers.set(self._viewers())
 
     async def _queues(self) -> None:
         # One more for each asset here that wants a slot and has none: its next Run is not a row yet.

@@ -127,7 +127,13 @@ class Metrics:
         )
         self.upload_bytes = Counter("streamer_upload_bytes_total", "Bytes acknowledged to uploaders.")
         self.control_clients = Gauge("streamer_control_clients", "Open control sockets.")
+        self.viewers = Gauge("streamer_viewers", "Viewers that are known to this server.")
+        self._added: list[Counter | Histogram] = []
         self._collectors: list[Collect] = []
+
+    def add(self, metric: Counter | Histogram) -> None:
+        """Show a metric that somebody else counts."""
+        self._added.append(metric)
 
     def collect(self, collector: Collect) -> None:
         """Call the collector before every scrape."""
@@ -163,6 +169,8 @@ class Metrics:
             self.wait_seconds,
             self.upload_bytes,
             self.control_clients,
+            self.viewers,
+            *self._added,
         ):
             lines += [f"# HELP {metric.name} {metric.about}", f"# TYPE {metric.name} {metric.kind}"]
             lines += metric.lines()

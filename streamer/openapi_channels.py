@@ -55,6 +55,12 @@ _SAID: Final[Json] = {
     },
 }
 
+
+def _told(more: Json) -> Json:
+    client = {"type": "string", "description": "Random, and the same for as long as a page is open."}
+    return record({"channel": TEXT, "client": client, **more})
+
+
 PATHS: Final[Json] = {
     "/api/v1/channels/{channel}/events": {
         "parameters": [_CHANNEL],
@@ -77,6 +83,22 @@ PATHS: Final[Json] = {
                 }
             },
             parameters=[_CHANNELS, _CURSOR, parameter("Last-Event-ID", "header", "As `cursor`.", TEXT)],
+        ),
+    },
+    "/control/presence": {
+        "post": operation(
+            "tellPresence",
+            "Tell that somebody watches; again every 15 seconds, or it is forgotten after 30.",
+            answers("204", "Counted."),
+            requestBody=body(_told({})),
+        ),
+    },
+    "/control/beacon": {
+        "post": operation(
+            "tellPlayback",
+            "Tell how playback goes, in keys of CMCD (CTA-5004-B).",
+            answers("204", "Added up."),
+            requestBody=body(_told({"cmcd": {"type": "object", "maxProperties": 64}})),
         ),
     },
     "/control/poll": {

@@ -13,6 +13,9 @@ from aiohttp import web
 from packager.store import MemoryStore, Scoped
 from streamer.access import Access
 from streamer.assets import Assets
+from streamer.audience import Audience
+from streamer.beacons import Beacons
+from streamer.bus import Alone
 from streamer.catalog import Catalog
 from streamer.channel import Channels
 from streamer.channel_routes import Publications
@@ -29,6 +32,7 @@ from streamer.live.streams import Settings
 from streamer.metrics import Metrics
 from streamer.openapi import OpenApi
 from streamer.polling import Polling
+from streamer.presence import Presence
 from streamer.problems import problem_middleware
 from streamer.replays import Replays
 from streamer.rows import Asset, Fill, Rung
@@ -172,6 +176,7 @@ class Served:
     slates: Hung
     access: Access
     control: Control
+    presence: Presence
     fallback: Fallback
     metrics: Metrics
 
@@ -194,9 +199,12 @@ def served(
     access = Access(back.tokens, host=host, public_url=public_url)
     snapshots = Snapshots(back.catalog, back.ledger, back.channels, register=back.register).kinds()
     addresses = Addresses(public_url=public_url, rtmp=lambda: 1936)
+    presence = Presence(back.channels, bus=Alone(), node="a", clock=lambda: back.clock.now / 1000)
+    audience = Audience(back.channels, presence, Beacons(metrics))
     control = Control(
         back.channels,
         snapshots,
+        audience,
         ping_seconds=ping_seconds,
         stall_seconds=stall_seconds,
         most=most,
@@ -223,6 +231,7 @@ def served(
         Session(back.tokens, access).routes(),
         OpenApi("1.2.3").routes(),
         control.routes(),
+        audience.routes(),
         fallback.routes(),
         metrics.routes(),
         Health(
@@ -249,6 +258,7 @@ def served(
         slates=slates,
         access=access,
         control=control,
+        presence=presence,
         fallback=fallback,
         metrics=metrics,
     )

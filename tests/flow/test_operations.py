@@ -151,6 +151,7 @@ async def test_gauges_count_runs_and_segments(back, oversight):
         oversight=oversight,
         standing=lambda: standing(film.id),
         clients=lambda: 4,
+        viewers=lambda: 3,
         own=True,
         clock=back.clock,
     )
@@ -172,5 +173,6 @@ async def test_gauges_count_runs_and_segments(back, oversight):
         "streamer_runs_repeated 0",
         "streamer_runs_lost 0",
         "streamer_control_clients 4",
+        "streamer_viewers 3",
     ):
         assert line in lines

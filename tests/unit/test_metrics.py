@@ -47,4 +47,4 @@ def test_buckets_are_cumulative():
 def test_every_metric_is_typed():
     text = Metrics().text()
     assert text.endswith("\n")
-    assert text.count("# TYPE ") == text.count("# HELP ") == 13
+    assert text.count("# TYPE ") == text.count("# HELP ") == 14

@@ -14,6 +14,7 @@ from typing import Any, Final
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from packager.process import Spawner
+from streamer.allowance import Allowance
 from streamer.errors import ServerError
 from streamer.ingest.door import Door, Ending
 from streamer.ingest.errors import (
@@ -154,7 +155,8 @@ class BrowserReceiver:
                 seconds = self._limits.idle_seconds
                 raise Silent(f"Nothing was received for {seconds:g} seconds.") from error
             if message.type is WSMsgType.BINARY:
-                allowance.spend(len(message.data), now=self._clock())
+                if not allowance.spend(len(message.data), now=self._clock()):
+                    raise TooMuch("The publisher sends faster than live.")
                 if message.data:
                     yield message.data
             elif message.type is WSMsgType.ERROR:
@@ -163,25 +165,6 @@ class BrowserReceiver:
                 raise Gone("The publisher left without a word.")
             elif message.type in {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED}:
                 return
-
-
-class Allowance:
-    """Bytes that may be sent: so many a second, and what was not used is saved up to a bound."""
-
-    def __init__(self, a_second: int, *, saved: int, now: float) -> None:
-        """Begin with all that can be saved. `now` counts seconds forward."""
-        self._a_second = a_second
-        self._most = saved
-        self._left: float = saved
-        self._at = now
-
-    def spend(self, count: int, *, now: float) -> None:
-        """Count bytes. Raise TooMuch where they are more than allowed."""
-        self._left = min(self._most, self._left + (now - self._at) * self._a_second)
-        self._at = now
-        self._left -= count
-        if self._left < 0:
-            raise TooMuch("The publisher sends faster than live.")
 
 
 def _key_of(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamer.deflate import deflate
 from streamer.frames import (
@@ -152,3 +154,30 @@ def test_a_close_frame_that_is_none_is_refused(payload, code):
     with pytest.raises(Violation) as caught:
         close_code(payload)
     assert caught.value.code == code
+
+
+WHOLE = st.builds(
+    lambda first, payload, masked: sent(first, payload, masked=masked),
+    st.integers(0, 255),
+    st.binary(max_size=200),
+    st.integers(0, 9).map(bool),
+)
+
+
+def outcome(pieces):
+    """Return what was read, and the code with which it ended."""
+    reader, fragments, messages = FrameReader(most=MOST, deflate=True), Fragments(most=MOST), []
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+            while (one := reader.take()) is not None:
+                messages.append(fragments.add(one))
+    except Violation as error:
+        return messages, error.code
+    return messages, None
+
+
+@given(st.one_of(st.binary(max_size=400), st.lists(WHOLE, max_size=5).map(b"".join)), st.integers(1, 50))
+def test_whatever_comes_is_read_the_same_in_any_pieces_or_refused(data, size):
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert outcome([data]) == outcome(pieces)

@@ -29,9 +29,9 @@ from bench.origin import pinned, resident, ticks
 RESULT = Path(__file__).parent / "results" / "control.json"
 ROOT = Path(__file__).parents[1]
 EVENTS = 20
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.3
 STUCK = 20
-STUFFED = 40  # messages of 60 kB that those who do not read are sent
+STUFFED = 160  # messages of 60 kB that those who do not read are sent: more than the kernel holds
 BAR_MILLISECONDS, BAR_KB = 60, 15
 PING = b"\x89\x00"
 SUBSCRIBE = '{"type":"subscribe","channel":"%s"}'

@@ -21,7 +21,7 @@ class Log:
         self.epoch = ""
         self.last = 0
         self.events: deque[Event] = deque(maxlen=retention.events)
-        self.listeners: set[Subscription] = set()
+        self.listeners: dict[Subscription, None] = {}  # in the order of memory: that is faster for thousands
         self.loaded = False
         self.loading = asyncio.Lock()
         self.pending = 0  # callers between asking for the log and listening to it
@@ -75,6 +75,18 @@ class Subscription:
     reader costs nothing; one that falls out of the log gets FellBehind and has to subscribe anew.
     """
 
+    __slots__ = (
+        "_called",
+        "_closed",
+        "_hints",
+        "_log",
+        "_news",
+        "channel",
+        "epoch",
+        "offset",
+        "recovered",
+    )
+
     def __init__(self, log: Log, *, offset: int, recovered: bool, wake: Callable[[], None] | None) -> None:
         """Start behind `offset`. `wake`, if given, is called whenever `take` may have something."""
         self.channel = log.name
@@ -82,11 +94,11 @@ class Subscription:
         self.offset = offset
         self.recovered = recovered
         self._log = log
-        self._hints: dict[tuple[str, str], Event] = {}
+        self._hints: dict[tuple[str, str], Event] | None = None
         self._news: asyncio.Event | None = None  # made for who iterates: thousands do not
         self._called = wake
         self._closed = False
-        log.listeners.add(self)
+        log.listeners[self] = None
 
     @property
     def behind(self) -> bool:
@@ -111,14 +123,13 @@ class Subscription:
             taken = [log.events[at] for at in range(start, min(start + limit, len(log.events)))]
             self.offset += len(taken)
             return taken
-        hints = list(self._hints.values())
-        self._hints.clear()
-        return hints
+        hints, self._hints = self._hints, None
+        return [] if hints is None else list(hints.values())
 
     @property
     def more(self) -> bool:
         """Say whether there is something to take."""
-        return self.offset < self._log.last or bool(self._hints)
+        return self._hints is not None or self.offset < self._log.last
 
     def wake(self) -> None:
         """Tell the reader that there is something to take."""
@@ -129,13 +140,15 @@ class Subscription:
 
     def hint(self, key: tuple[str, str], event: Event) -> None:
         """Leave a hint, in place of an older one of the same key."""
+        if self._hints is None:
+            self._hints = {}
         self._hints[key] = event
         self.wake()
 
     def close(self) -> None:
         """Stop listening. The iterator ends."""
         self._closed = True
-        self._log.listeners.discard(self)
+        self._log.listeners.pop(self, None)
         if self._news is not None:
             self._news.set()
 

@@ -22,7 +22,7 @@ from streamer.problems import Problem
 from streamer.rows import Clock, wall_clock
 from streamer.snapshots import Snapshot
 from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Refused, Subscribing
-from streamer.vocabulary.connections import message
+from streamer.vocabulary.connections import ServerDrain, message
 from streamer.websocket import Limits, upgraded
 
 Identified = Callable[[str, str], Awaitable[Principal]]
@@ -115,7 +115,7 @@ class Control:
 
     def _dismiss(self, client: Listener) -> None:
         delay = int(self._drain_seconds * 1000 * random.random())  # noqa: S311 - so that not all come at once
-        client.tell({"type": "server.drain", "delay_ms": delay})
+        client.tell(message(ServerDrain(delay_ms=delay)))
         client.close(Close.SERVER_STOPS, "the server stops")
 
     def _gone(self, client: Listener) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import dataclass
+from functools import partial
 
 from packager import live_ladder, recording
 from packager.ladder import Effort
 from packager.process import Spawner
 from packager.store import Store
-from streamer.channel import Channels
+from streamer.channel import Channels, of_asset, of_stream
 from streamer.config import Config
 from streamer.database import Database
 from streamer.errors import ConfigError
@@ -35,6 +36,7 @@ from streamer.live.slates import Slates
 from streamer.live.studio import Studio
 from streamer.outbound import Outbound, allowance
 from streamer.rows import Clock
+from streamer.vocabulary.live import StreamHealth
 
 _DELAY_MS = 2_000
 """How much later a wrong key is answered at most."""
@@ -83,6 +85,7 @@ def station(
         render=recording.manifests,
         slates=slates,
         admission=_admission(config, clock),
+        vitals=partial(_hint_health, channels),
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
     )
     lines = _lines(config, register)
@@ -116,6 +119,12 @@ def station(
         lines=lines,
         cards=Cards(studio.admit_to, spawner),
     )
+
+
+def _hint_health(channels: Channels, stream: str, asset: str, health: StreamHealth | None) -> None:
+    """Tell how a publisher's signal is; only the latest counts."""
+    for channel in (of_stream(stream), of_asset(asset)):
+        channels.hint(channel, StreamHealth.type, None if health is None else health.json())
 
 
 def _lines(config: Config, register: Register) -> Lines | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from weakref import WeakValueDictionary
@@ -14,6 +15,7 @@ from packager.store import Scoped, Store
 from streamer.errors import CatalogAway, NoSuchAsset, NoSuchStream, TooManyBroadcasts, WrongState
 from streamer.ingest.door import Publisher, Take
 from streamer.ingest.errors import KeyBusy, KeyUnknown, Refused
+from streamer.ingest.flv import Tag
 from streamer.live.admission import Admission
 from streamer.live.broadcast import Broadcast
 from streamer.live.broadcasts import Broadcasts
@@ -25,7 +27,9 @@ from streamer.live.recovery import Recovery, Render, keep, named
 from streamer.live.register import Register
 from streamer.live.slates import Slates
 from streamer.live.streams import Stream
+from streamer.live.vitals import Vitals
 from streamer.rows import StreamState
+from streamer.vocabulary.live import StreamHealth
 
 _FAREWELL_SECONDS = 30
 """How long parts of a broadcast that is over stay, for players that have them on a list."""
@@ -64,8 +68,9 @@ class Studio:
     """A Door for publishers. Call `stop` when the server ends.
 
     `render` makes the manifests of recordings, `recovery` ends what nobody encodes any more, `admission` has
-    a say beside the key. `delay` says how many seconds later a refusal is answered, so that guessing keys is
-    slow and its time tells nothing.
+    a say beside the key. `vitals` is told of a stream and its broadcast how the signal is, and None at its
+    end. `delay` says how many seconds later a refusal is answered, so that guessing keys is slow and its time
+    tells nothing.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Studio:
         render: Render,
         slates: Slates,
         admission: Admission,
+        vitals: Callable[[str, str, StreamHealth | None], None],
         delay: Callable[[], float],
     ) -> None:
         self._register = register
@@ -89,6 +95,7 @@ class Studio:
         self._render = render
         self._slates = slates
         self._admission = admission
+        self._vitals = vitals
         self._delay = delay
         self._running: dict[str, _Running] = {}  # by stream
         self._shown: dict[str, _Running] = {}  # by asset
@@ -153,7 +160,22 @@ class Studio:
             running = running or await self._begin(stream)
             running.broadcast.give_way(publisher)
         _log.info("%s publishes stream %s over %s", publisher.address, stream.id, publisher.protocol)
-        return partial(running.broadcast.publish, publisher)
+        return partial(self._publish, running, publisher)
+
+    async def _publish(self, running: _Running, publisher: Publisher, tags: AsyncIterator[Tag]) -> None:
+        """Put a publisher on the air, and tell how its signal is for as long as it sends."""
+        stream, asset = running.stream, running.broadcast.asset
+        vitals = Vitals(
+            lambda health: self._vitals(stream, asset, health),
+            stream=stream,
+            asset=asset,
+            clock=asyncio.get_running_loop().time,
+        )
+        try:
+            async with aclosing(vitals.read(tags)) as read:
+                await running.broadcast.publish(publisher, read)
+        finally:
+            self._vitals(stream, asset, None)
 
     async def _known(self, key: str) -> Stream:
         stream = await self._register.by_key(key)

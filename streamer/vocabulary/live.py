@@ -31,6 +31,20 @@ class StreamStateChanged(Kind):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamHealth(Kind):
+    """How the signal of a publisher is, every two seconds while something comes."""
+
+    type: ClassVar[str] = "stream.health"
+    about: ClassVar[About] = About(carriers=(STREAM, ASSET), numbered=False)
+
+    stream: Annotated[str, "the stream"]
+    asset: Annotated[str, "the broadcast"]
+    bitrate: Annotated[int, "bits a second that come in, sound and picture together"]
+    frame_rate: Annotated[float, "pictures a second that come in"]
+    keyframe_seconds: Annotated[float | None, "from one keyframe to the next, null until there were two"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamChanged(Kind):
     """A stream has another title, other settings or another key."""
 

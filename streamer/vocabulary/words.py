@@ -20,6 +20,7 @@ KINDS: tuple[type[Kind], ...] = (
     assets.RunEnded,
     assets.RunProgress,
     live.StreamStateChanged,
+    live.StreamHealth,
     live.StreamChanged,
     live.StreamDeleted,
     live.LadderChanged,

@@ -35,6 +35,12 @@ async def pictures(site: Site, root: str, found: m3u8.M3U8) -> list[tuple[Fracti
     return reader.read_numbers(init, [await site.get(root + one.uri) for one in whole(found)])
 
 
+async def signal(site: Site, stream: str) -> list[dict]:
+    """Return what a channel tells of the publisher's signal to whoever comes now."""
+    told = await site.json("GET", f"/control/poll?channel=stream:{stream}")
+    return [message["data"] for message in told["messages"] if message["type"] == "stream.health"]
+
+
 def in_order(numbers: list[int]) -> bool:
     return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
@@ -55,8 +61,13 @@ async def test_what_is_published_can_be_watched_at_once_and_is_a_recording_after
         asset = shown["asset"]
         assert (await site.asset(asset))["live"] == {"stream": identity, "state": "live"}
         on_air = {one.uri: await site.get(root + one.uri) for one in whole(found)}
+        (health,) = await signal(site, identity)
+        assert health["asset"] == asset
+        assert (health["keyframe_seconds"], 15 < health["frame_rate"] < 35) == (1, True)
+        assert 50_000 < health["bitrate"] < 20_000_000
     ended = await until(site, identity, "ended", seconds=20)
     assert ended["asset"] == asset
+    assert await signal(site, identity) == []
     recording = await site.until(asset, "complete")
     final = await playlist(site, f"/v/{asset}/{name}")
     assert final.is_endlist

@@ -108,6 +108,20 @@ export interface StreamStateChanged {
   state: StreamState;
 }
 
+/** How the signal of a publisher is, every two seconds while something comes. */
+export interface StreamHealth {
+  /** the stream */
+  stream: string;
+  /** the broadcast */
+  asset: string;
+  /** bits a second that come in, sound and picture together */
+  bitrate: number;
+  /** pictures a second that come in */
+  frame_rate: number;
+  /** from one keyframe to the next, null until there were two */
+  keyframe_seconds: number | null;
+}
+
 /** A stream is gone for everybody, and its channel with it; its recordings stay. */
 export interface StreamDeleted {
   /** the stream */
@@ -214,6 +228,8 @@ export interface Events {
   "run.progress": RunProgress;
   /** A stream stands elsewhere than before. */
   "stream.state": StreamStateChanged;
+  /** How the signal of a publisher is, every two seconds while something comes. */
+  "stream.health": StreamHealth;
   /** A stream has another title, other settings or another key. */
   "stream.changed": Stream;
   /** A stream is gone for everybody, and its channel with it; its recordings stay. */
@@ -250,6 +266,7 @@ export type Told =
   | { type: "run.ended"; data: RunEnded }
   | { type: "run.progress"; data: RunProgress }
   | { type: "stream.state"; data: StreamStateChanged }
+  | { type: "stream.health"; data: StreamHealth }
   | { type: "stream.changed"; data: Stream }
   | { type: "stream.deleted"; data: StreamDeleted }
   | { type: "ladder.changed"; data: LadderChanged }

@@ -83,15 +83,17 @@ class Channels:
 
         return await self._database.write(work)
 
-    async def append(
-        self, channel: str, type_: str, data: Any, *, media_time: Fraction | None = None
+    async def stage_event(
+        self,
+        transaction: Transaction,
+        channel: str,
+        type_: str,
+        data: Any,
+        *,
+        media_time: Fraction | None = None,
     ) -> Event:
-        """Append an event to a channel that is there; return it once it is durable. Raise NoSuchChannel."""
-
-        async def work(transaction: Transaction) -> list[Event]:
-            return await self._append(transaction, channel, type_, [data], media_time=media_time)
-
-        events = await self._database.write(work)
+        """Append an event as `stage` does, and return it. Raise NoSuchChannel."""
+        events = await self._append(transaction, channel, type_, [data], media_time=media_time)
         if not events:
             raise NoSuchChannel(channel)
         return events[0]

@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from streamer.channel import Channels
+from streamer.database import Transaction
 from streamer.errors import InvalidRequest
 from streamer.problems import Problem
 from streamer.replays import Answer, Replays, fingerprint
@@ -57,12 +58,14 @@ class Publications:
         channel, wish = request.match_info["channel"], await json_body(request)
         said = _said(channel, wish)
 
-        async def work() -> Answer:
-            event = await self._channels.append(channel, said.type, said.data, media_time=said.media_time)
+        async def work(transaction: Transaction) -> Answer:
+            event = await self._channels.stage_event(
+                transaction, channel, said.type, said.data, media_time=said.media_time
+            )
             return 201, json.loads(event.text)
 
         marks = fingerprint(request.method, request.path, json.dumps(wish, sort_keys=True))
-        status, told = await self._replays.once(request.headers.get("Idempotency-Key"), marks, work)
+        status, told = await self._replays.once_within(request.headers.get("Idempotency-Key"), marks, work)
         return answer(told, status=status)
 
 

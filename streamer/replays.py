@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer import schema
 from streamer.database import Database, Transaction
@@ -51,8 +52,7 @@ class Replays:
         """
         if key is None:
             return await work()
-        if not 1 <= len(key) <= 255:
-            raise InvalidRequest("An Idempotency-Key has 1 to 255 characters.")
+        _check(key)
         lock, holders = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, holders + 1)
         try:
@@ -67,6 +67,24 @@ class Replays:
             lock, holders = self._locks.pop(key)
             if holders > 1:
                 self._locks[key] = (lock, holders - 1)
+
+    async def once_within(
+        self, key: str | None, marks: str, work: Callable[[Transaction], Awaitable[Answer]]
+    ) -> Answer:
+        """Do the work as `once` does, in the transaction that keeps its answer: both are done, or none."""
+        if key is None:
+            return await self._database.write(work)
+        _check(key)
+
+        async def both(transaction: Transaction) -> Answer:
+            known = await self._found(transaction.connection, key, marks)
+            if known is not None:
+                return known
+            answer = await work(transaction)
+            await self._put(transaction, key, marks, answer)
+            return answer
+
+        return await self._database.write(both)
 
     async def _done(self, key: str, marks: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
         answer = await work()
@@ -106,15 +124,13 @@ class Replays:
         return await self._database.write(work)
 
     async def _known(self, key: str, marks: str) -> Answer | None:
-        table = schema.idempotency
         async with self._database.read() as connection:
-            row = (
-                await connection.execute(
-                    select(table).where(
-                        table.c.key == key, table.c.created > self._clock() - KEPT_SECONDS * 1000
-                    )
-                )
-            ).one_or_none()
+            return await self._found(connection, key, marks)
+
+    async def _found(self, connection: AsyncConnection, key: str, marks: str) -> Answer | None:
+        table = schema.idempotency
+        kept = table.c.created > self._clock() - KEPT_SECONDS * 1000
+        row = (await connection.execute(select(table).where(table.c.key == key, kept))).one_or_none()
         if row is None:
             return None
         if row.fingerprint != marks:
@@ -122,16 +138,18 @@ class Replays:
         return None if row.status == _UNDER_WAY else (row.status, row.body)
 
     async def _keep(self, key: str, marks: str, answer: Answer) -> None:
+        await self._database.write(lambda transaction: self._put(transaction, key, marks, answer))
+
+    async def _put(self, transaction: Transaction, key: str, marks: str, answer: Answer) -> None:
         table = schema.idempotency
         now = self._clock()
+        expired = table.c.created <= now - KEPT_SECONDS * 1000
+        await transaction.execute(delete(table).where(or_(expired, table.c.key == key)))
+        await transaction.execute(
+            insert(table).values(key=key, fingerprint=marks, status=answer[0], body=answer[1], created=now)
+        )
 
-        async def work(transaction: Transaction) -> None:
-            expired = table.c.created <= now - KEPT_SECONDS * 1000
-            await transaction.execute(delete(table).where(or_(expired, table.c.key == key)))
-            await transaction.execute(
-                insert(table).values(
-                    key=key, fingerprint=marks, status=answer[0], body=answer[1], created=now
-                )
-            )
 
-        await self._database.write(work)
+def _check(key: str) -> None:
+    if not 1 <= len(key) <= 255:
+        raise InvalidRequest("An Idempotency-Key has 1 to 255 characters.")

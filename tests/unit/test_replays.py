@@ -52,6 +52,29 @@ async def test_a_key_does_the_work_once_at_all_servers(back, catalog_url):
     await database.close()
 
 
+async def test_what_is_done_within_a_transaction_is_kept_with_its_answer(back):
+    failing = iter((True, False))
+    done = []
+
+    async def work(transaction):
+        offset = await back.channels.stage(transaction, "assets", "t", None)
+        if next(failing, False):
+            raise ZeroDivisionError
+        done.append(offset)
+        return 201, {"offset": offset}
+
+    with pytest.raises(ZeroDivisionError):
+        await back.replays.once_within("k", "f", work)
+    answers = await asyncio.gather(*(back.replays.once_within("k", "f", work) for _ in range(5)))
+    assert answers == [(201, {"offset": 1})] * 5
+    assert done == [1]
+    with pytest.raises(IdempotencyMismatch):
+        await back.replays.once_within("k", "g", work)
+    with pytest.raises(InvalidRequest):
+        await back.replays.once_within("", "f", work)
+    assert await back.replays.once_within(None, "f", work) == (201, {"offset": 2})
+
+
 async def test_a_key_belongs_to_one_request(back):
     await back.replays.once("k", "f", Work())
     with pytest.raises(IdempotencyMismatch):

@@ -263,7 +263,13 @@ def _application(
         identified=access.principal,
         clock=truth.clock,
     )
-    instead = fallback(truth.channels, snapshots, clock=truth.clock)
+    instead = fallback(
+        truth.channels,
+        snapshots,
+        most=config.control_max_clients,
+        drain_seconds=config.control_drain_seconds,
+        clock=truth.clock,
+    )
     oversight = Oversight(truth.database, clock=truth.clock)
     gauges = Gauges(
         metrics,

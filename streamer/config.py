@@ -183,7 +183,7 @@ class Config(BaseSettings):
     control_max_clients: int = Field(
         10_000,
         ge=1,
-        description="WebSockets of the control channel at one time; another one is answered 503.",
+        description="Clients of the control channel over each of its transports at one time; above it 503.",
     )
     control_drain_seconds: int = Field(
         5,

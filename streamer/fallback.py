@@ -20,10 +20,18 @@ from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Subscribing, Wish
 LAST_EVENT_ID = "Last-Event-ID"
 
 
-def fallback(channels: Channels, snapshots: Mapping[str, Snapshot], *, clock: Clock) -> Fallback:
-    """Return the two over channels and the snapshot makers for each kind of them."""
+def fallback(
+    channels: Channels, snapshots: Mapping[str, Snapshot], *, most: int, drain_seconds: float, clock: Clock
+) -> Fallback:
+    """Return the two over channels and the snapshot makers for each kind of them.
+
+    `most` may use each of them at one time; when the server stops, they come back within `drain_seconds`.
+    """
     subscribing = Subscribing(channels, snapshots)
-    return Fallback(Streaming(subscribing, clock=clock), Polling(subscribing, clock=clock))
+    return Fallback(
+        Streaming(subscribing, most=most, drain_seconds=drain_seconds, clock=clock),
+        Polling(subscribing, most=most, drain_seconds=drain_seconds, clock=clock),
+    )
 
 
 class Fallback:

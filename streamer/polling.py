@@ -24,10 +24,15 @@ _HINTS_SECONDS = 1.0  # how long values without an offset wait for others
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A rendered answer; a `public` one is the same for everybody who asks for it within a second."""
+    """An answer, encoded; a `public` one is the same for everybody who asks for it within a second."""
 
     body: bytes
     public: bool
+
+
+def _answer(cursor: str, messages: Sequence[bytes], *, public: bool) -> Answer:
+    body = b'{"cursor":"%s","messages":[%s]}' % (cursor.encode(), b",".join(messages))
+    return Answer(body=body, public=public)
 
 
 class Polling:
@@ -38,10 +43,15 @@ class Polling:
         subscribing: Subscribing,
         *,
         wait_seconds: float = 25,
+        drain_seconds: float = 5,
         most: int = 10_000,
         clock: Clock = wall_clock,
     ) -> None:
-        """Take what opens channels, how long a poll is held, and how many are at one time."""
+        """Take what opens channels, how long a poll is held, and how many are at one time.
+
+        When the server stops, clients are to come back within `drain_seconds`.
+        """
+        self._drain_seconds = drain_seconds
         self._subscribing = subscribing
         self._wait_seconds = wait_seconds
         self._most = most
@@ -69,7 +79,8 @@ class Polling:
         self.waiting += 1
         round_.waiters += 1
         try:
-            return await asyncio.shield(round_.task)
+            answer = await asyncio.shield(round_.task)
+            return self._last(round_) if self._stopping.is_set() else answer
         finally:
             self.waiting -= 1
             round_.waiters -= 1
@@ -77,6 +88,11 @@ class Polling:
                 self._forget(key, round_)
                 round_.task.cancel()
                 await asyncio.gather(round_.task, return_exceptions=True)
+
+    def _last(self, round_: _Round) -> Answer:
+        """Return the answer to one client alone, which is to come back at a time of its own."""
+        closed = closing(Close.SERVER_STOPS, "the server stops", within=self._drain_seconds)
+        return _answer(round_.cursor, [*round_.messages, encoded(closed)], public=False)
 
     def _forget(self, key: _Key, round_: _Round) -> None:
         if self._rounds.get(key) is round_:
@@ -87,7 +103,7 @@ class Polling:
             await round_.open(self._subscribing)
             if not round_.messages:
                 await round_.wait(self._wait_seconds, stopping=self._stopping)
-            return round_.render(now=self._clock(), stopping=self._stopping.is_set())
+            return round_.render(now=self._clock())
         finally:
             round_.release()
 
@@ -100,6 +116,7 @@ class _Round:
     def __init__(self, wish: Wish) -> None:
         self.news = asyncio.Event()
         self.waiters = 0
+        self.cursor = wish.cursor.text()
         self.messages: list[bytes] = []
         self._wish = wish
         self._refused = False
@@ -140,7 +157,7 @@ class _Round:
                     await self.news.wait()
                 self.news.clear()
 
-    def render(self, *, now: int, stopping: bool) -> Answer:
+    def render(self, *, now: int) -> Answer:
         """Return the answer with everything that there is to tell by now."""
         for subscription in self._subscriptions:
             with suppress(FellBehind):  # the next poll is told so, with a snapshot
@@ -149,11 +166,8 @@ class _Round:
                     self._note(subscription.take(_EVENTS))
         # An answer without news names another cursor too: the same one would come out of a cache at once.
         hinted = self._cursor.hinted if self.messages else now
-        if stopping:
-            self.messages.append(encoded(closing(Close.SERVER_STOPS, "the server stops")))
-        cursor = replace(self._cursor, places=self._places, hinted=hinted).text()
-        body = b'{"cursor":"%s","messages":[%s]}' % (cursor.encode(), b",".join(self.messages))
-        return Answer(body=body, public=self._wish.public and not self._refused and not stopping)
+        self.cursor = replace(self._cursor, places=self._places, hinted=hinted).text()
+        return _answer(self.cursor, self.messages, public=self._wish.public and not self._refused)
 
     def release(self) -> None:
         """Give up the subscriptions."""

@@ -15,6 +15,7 @@ from streamer.events import Event
 from streamer.expiry import Expiry
 from streamer.listener import Close
 from streamer.places import Cursor, Place
+from streamer.problems import Problem
 from streamer.rows import Clock, wall_clock
 from streamer.subscribing import Refused, Subscribing, Wish, closing, encoded
 from streamer.subscription import Subscription
@@ -43,9 +44,16 @@ class Streaming:
         *,
         beat_seconds: float = 15,
         stall_seconds: float = 10,
+        drain_seconds: float = 5,
+        most: int = 10_000,
         clock: Clock = wall_clock,
     ) -> None:
-        """Take what opens channels, how often a silent stream gives a sign, and how long one may be stuck."""
+        """Take what opens channels, how often a silent stream gives a sign, and how long one may be stuck.
+
+        When the server stops, clients are to come back within `drain_seconds`. Only `most` may be open.
+        """
+        self._drain_seconds = drain_seconds
+        self._most = most
         self._clock = clock
         self._subscribing = subscribing
         self._beat_seconds = beat_seconds
@@ -63,19 +71,21 @@ class Streaming:
         self._stopping = True
         streams = tuple(self._streams)
         for stream in streams:
-            stream.end(Close.SERVER_STOPS, "the server stops")
+            stream.end(Close.SERVER_STOPS, "the server stops", within=self._drain_seconds)
         for stream in streams:
             await stream.over.wait()
 
     async def serve(self, request: web.Request, wish: Wish) -> web.StreamResponse:
-        """Send events until either side ends it."""
+        """Send events until either side ends it. Raise Problem where there are too many."""
+        if len(self._streams) >= self._most:
+            raise Problem("too-many-clients", "Too many clients", 503, headers={hdrs.RETRY_AFTER: "5"})
         response = web.StreamResponse(headers=_HEADERS)
         response.force_close()
         await response.prepare(request)
         stream = Stream(response, wish, stall_seconds=self._stall_seconds)
         self._streams.add(stream)
         if self._stopping:
-            stream.end(Close.SERVER_STOPS, "the server stops")
+            stream.end(Close.SERVER_STOPS, "the server stops", within=self._drain_seconds)
         expiry = Expiry(
             wish.principal.token,
             warn=stream.tell,
@@ -112,9 +122,9 @@ class Stream:
             channel: place for channel, place in wish.cursor.places.items() if channel in wish.channels
         }
 
-    def end(self, code: Close, reason: str) -> None:
-        """Have the stream end with a message that says why."""
-        self._ended = _data(encoded(closing(code, reason)))
+    def end(self, code: Close, reason: str, *, within: float = 5) -> None:
+        """Have the stream end with a message that says why; who comes back does so `within` some seconds."""
+        self._ended = _data(encoded(closing(code, reason, within=within)))
         self._news.set()
 
     def tell(self, told: Kind) -> None:

@@ -21,8 +21,6 @@ CHANNELS_MAX = 64
 
 NAME_MAX = 128
 
-_DELAY_MS = range(500, 5000)
-
 
 class Refused(Exception):
     """A channel is not to be had by this listener."""
@@ -65,9 +63,13 @@ def encoded(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def closing(code: Close, reason: str) -> dict[str, Any]:
-    """Return the last message where there are no close codes, with a delay that spreads who comes back."""
-    return {"type": "close", "code": int(code), "reason": reason, "delay_ms": secrets.choice(_DELAY_MS)}
+def closing(code: Close, reason: str, *, within: float = 5) -> dict[str, Any]:
+    """Return the last message where there are no close codes.
+
+    Its delay spreads those who come back over so many seconds.
+    """
+    delay = secrets.randbelow(int(within * 1000) + 1)
+    return {"type": "close", "code": int(code), "reason": reason, "delay_ms": delay}
 
 
 class Subscribing:

@@ -213,7 +213,13 @@ def served(
     )
     subscribing = Subscribing(back.channels, snapshots)
     fallback = Fallback(
-        Streaming(subscribing, beat_seconds=ping_seconds, stall_seconds=stall_seconds, clock=back.clock),
+        Streaming(
+            subscribing,
+            beat_seconds=ping_seconds,
+            stall_seconds=stall_seconds,
+            most=most,
+            clock=back.clock,
+        ),
         Polling(subscribing, wait_seconds=wait_seconds, most=polls, clock=back.clock),
     )
     app = web.Application(middlewares=[metrics.middleware, problem_middleware, access.middleware])

@@ -156,10 +156,18 @@ async def test_when_the_server_stops_clients_are_asked_to_come_back(back, data_d
         closing = asyncio.create_task(made.fallback.close())
         closed = await stream.next()
         assert (closed["type"], closed["code"]) == ("close", Close.SERVER_STOPS)
-        assert 0 < closed["delay_ms"] <= 5000
+        assert 0 <= closed["delay_ms"] <= 5000
         assert await stream.next() is None
         await closing
     assert made.fallback.clients == 0
+
+
+async def test_streams_are_bounded(back, data_dir, aiohttp_client):
+    client = await aiohttp_client(served(back, data_dir, most=1).app)
+    async with streaming(client, "assets") as stream:
+        await stream.next()
+        response = await client.get("/control/sse", params={"channel": "assets"})
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
 
 
 async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(back, data_dir, aiohttp_client):

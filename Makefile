@@ -2,7 +2,7 @@
 #   make run     set up, and start a server with a sample to watch
 #   make test    set up, and run every check that CI runs
 #   make check   lint, formatting, types and import rules only
-#   make soak    crash matrices in full        make bench   measurements
+#   make soak    crash matrices in full, and a broadcast of an hour        make bench   measurements
 PYTHON ?= python3
 BIN := .venv/bin
 PLAYER := $(shell find player -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name '*.pyc' 2>/dev/null)

@@ -177,6 +177,29 @@ async def test_what_cannot_be_pushed_is_watched_all_the_same(browser: Browser, s
         await expect(pill).not_to_have_attribute("title", re.compile("since"))
 
 
+async def _gather(route: Route) -> None:
+    """Pass nothing on, as a proxy does that waits for the end of what has none."""
+
+
+async def test_where_a_response_is_gathered_on_the_way_frames_come_over_a_socket(
+    browser: Browser, site: Site
+) -> None:
+    air = await onair.made(site, "Gathered")
+    async with visiting(browser, site) as visit, air.filming() as camera:
+        sockets: list[str] = []
+        visit.page.on("websocket", lambda socket: sockets.append(socket.url))
+        await visit.page.route("**/*.push.mp4", _gather)
+        await visit.page.goto(air.page)
+        await onair.read(visit)
+        await visit.has(f"{AT_EDGE} && s.time > 1", seconds=40)
+        await _choose(visit, "Turbo")
+        await visit.has("s.tier === 'push' && s.live && !s.waiting")
+        assert await onair.delay(visit, camera) < 0.8
+        assert (await visit.state())["fallen"] == ""
+        assert sum(url.endswith(".push") for url in sockets) == 2
+        await visit.page.unroute_all(behavior="ignoreErrors")
+
+
 async def _make(page: Page, title: str) -> None:
     await page.get_by_role("textbox", name="Title of a new stream").fill(title)
     await page.get_by_role("button", name="New stream").click()

@@ -1,15 +1,9 @@
-/** One endless response poured into one SourceBuffer, which is kept short. */
+/** What is pushed of one rendition poured into one SourceBuffer, which is kept short. */
+import { pushed } from "./pushed";
 
 /** Seconds behind the playhead that stay, so that one can go back a little. */
 const KEPT_S = 30;
 const TRIM_EVERY_S = 5;
-
-/** The server answered with another status than 200, or ended the response. */
-export class Refused extends Error {
-  constructor(readonly status: number) {
-    super(`HTTP ${status}`);
-  }
-}
 
 export class Pipe {
   private readonly stop = new AbortController();
@@ -22,18 +16,12 @@ export class Pipe {
   ) {}
 
   /**
-   * Pour until the server ends the response. Nothing is read while the buffer is busy, so that what cannot be taken
-   * waits in the network, where the server notices. Throws Refused, and whatever else goes wrong.
+   * Pour until the server ends it. Nothing is read while the buffer is busy, so that what cannot be taken waits in
+   * the network, where the server notices. Throws Refused, and whatever else goes wrong.
    */
   async pour(address: string): Promise<void> {
-    const { signal } = this.stop;
-    const response = await fetch(address, { signal, cache: "no-store" });
-    if (!response.ok || !response.body) throw new Refused(response.status);
-    const reader = response.body.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      await this.done(() => this.buffer.appendBuffer(value));
+    for await (const piece of pushed(address, this.stop.signal)) {
+      await this.done(() => this.buffer.appendBuffer(piece));
       this.poured();
       await this.trim();
     }

@@ -1,7 +1,8 @@
-/** Frames as they are encoded: endless responses into Media Source Extensions, a fraction of a second behind. */
+/** Frames as they are encoded, pushed into Media Source Extensions, a fraction of a second behind. */
 import { type Engine, type Listener, type LiveWindow, nothing, type Tier } from "./engine";
-import { Pipe, Refused } from "./pipe";
+import { Pipe } from "./pipe";
 import { beginning, closed, type Offer, offered, type Variant } from "./playlist";
+import { Refused } from "./pushed";
 
 /** How far the playhead means to stay behind what has come: some frames, and what a sound card wants. */
 const BEHIND_S = 0.15;

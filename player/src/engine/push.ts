@@ -112,9 +112,10 @@ export class PushEngine implements Engine {
     return new Pipe(this.video, buffer, () => this.place());
   }
 
-  /** Begin as late as there is something to show. */
+  /** Begin as late as there is something to show and to hear: before both have come, what there is of one tells nothing. */
   private place(): void {
-    const now = this.placed ? null : this.live();
+    const both = [...this.media.sourceBuffers].every(({ buffered }) => buffered.length);
+    const now = this.placed || !both ? null : this.live();
     if (!now || now.target < now.start) return;
     this.placed = true;
     this.video.currentTime = now.target;

@@ -52,7 +52,8 @@ test: setup tools judges check
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --ignore=tests/browser
 	$(BIN)/pytest tests/browser
 
-soak: setup tools judges
+soak: setup judges
+	@.ci/tools soak
 	SOAK=1 $(BIN)/pytest -m soak --timeout=3600
 
 bench: setup tools

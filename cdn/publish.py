@@ -1,0 +1,187 @@
+"""Mirror an asset into a bucket: what is named first, what names it last; and take it away again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from cdn import shown as shows
+from cdn.errors import NotComplete, PublishedMeanwhile
+from cdn.policy import POLICIES, Kind, classify
+from cdn.s3 import DELETED_AT_ONCE, THREADS, Bucket, Listed, Lost, Stamp
+from cdn.shown import Object, Shown
+from cdn.window import Window
+from packager.errors import KeyMissing
+from packager.folder import content_etag
+
+IN_FLIGHT_BYTES = 64 << 20
+"""How much of an asset is in memory at one time; a larger object goes alone."""
+
+HASH = "content-hash"
+TAGS = "cache-tag"
+_MANIFESTS = {Kind.PLAYLIST, Kind.MPD, Kind.MULTIVARIANT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What there is to publish, manifests included, before anything is written."""
+
+    objects: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirrored:
+    """An object is in the bucket; `uploaded` says that it was not there before."""
+
+    key: str
+    bytes: int
+    uploaded: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """How it ended: every object is there, of which so many were uploaded."""
+
+    objects: int
+    bytes: int
+    uploaded: int
+    uploaded_bytes: int
+
+
+Fact: TypeAlias = Listing | Mirrored
+Sink: TypeAlias = Callable[[Fact], None]
+
+
+async def publish(shown: Shown, bucket: Bucket, *, prefix: str, tag: str, sink: Sink) -> Published:
+    """Write an asset under a prefix, which is empty or ends with a slash; `tag` is its name in cache tags.
+
+    Again it writes only what is missing or differs, so it goes on where it was interrupted. Raise
+    PublishError, PackagingError.
+    """
+    manifests = await shows.manifests(shown)
+    known = await shows.objects(shown, manifests)
+    written = [*manifests.playlists.items(), *manifests.heads.items()]
+    total = sum(one.size for one in known.values()) + sum(len(body) for _, body in written)
+    sink(Listing(objects=len(known) + len(written), bytes=total))
+    mirror = _Mirror(bucket, prefix=prefix, tag=tag, sink=sink, there=await bucket.listing(prefix))
+    await mirror.all(shown, known)
+    for key, body in written:
+        await mirror.one(key, Object(size=len(body), etag=""), body)
+    return Published(
+        objects=len(known) + len(written),
+        bytes=total,
+        uploaded=mirror.uploaded,
+        uploaded_bytes=mirror.uploaded_bytes,
+    )
+
+
+async def withdraw(bucket: Bucket, *, prefix: str, sink: Callable[[int, int], None]) -> int:
+    """Delete what was published under a prefix, and nothing else; return how many objects that was.
+
+    Manifests go first, so that no viewer begins with what is about to go. `sink` is told how many are gone of
+    how many. Raise PublishError.
+    """
+    kinds = {key: classify(key.removeprefix(prefix)) for key in await bucket.listing(prefix)}
+    heads = [key for key, kind in kinds.items() if kind in {Kind.MULTIVARIANT, Kind.MPD}]
+    playlists = [key for key, kind in kinds.items() if kind is Kind.PLAYLIST]
+    rest = [key for key, kind in kinds.items() if kind is not None and kind not in _MANIFESTS]
+    total, gone = len(heads) + len(playlists) + len(rest), 0
+    for batch in (heads, playlists, *_batches(rest)):
+        if batch:
+            await bucket.delete(batch)
+            gone += len(batch)
+            sink(gone, total)
+    return total
+
+
+def stamp(key: str, *, etag: str, tag: str) -> Stamp:
+    """Return what goes with an object of an asset that is complete. Raise NotComplete for a foreign key."""
+    kind = classify(key)
+    if kind is None:
+        raise NotComplete(f"{key!r} is no key of an asset")
+    policy = POLICIES[kind]
+    tags = [f"asset-{tag}", *([f"manifests-{tag}"] if kind in _MANIFESTS else [])]
+    return Stamp(
+        media_type=policy.media_type,
+        cache_control=policy.cache_control(),
+        metadata={HASH: etag, TAGS: ",".join(tags)},
+    )
+
+
+class _Mirror:
+    """Writes objects of one asset that are not `there`."""
+
+    def __init__(
+        self, bucket: Bucket, *, prefix: str, tag: str, sink: Sink, there: Mapping[str, Listed]
+    ) -> None:
+        self.uploaded = 0
+        self.uploaded_bytes = 0
+        self._bucket = bucket
+        self._prefix = prefix
+        self._tag = tag
+        self._sink = sink
+        self._there = there
+
+    async def all(self, shown: Shown, known: Mapping[str, Object]) -> None:
+        """Write what is stored, several objects at a time. The first error ends all of them."""
+        window = Window(IN_FLIGHT_BYTES)
+        left = iter(known.items())
+
+        async def work() -> None:
+            for key, one in left:
+                async with window.room(one.size):
+                    try:
+                        await self.one(key, one, await shown.read(key))
+                    except (KeyMissing, FileNotFoundError) as error:
+                        raise NotComplete(f"{key} has gone while it was published; publish again") from error
+
+        tasks = [asyncio.create_task(work()) for _ in range(THREADS)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def one(self, key: str, known: Object, body: bytes | Path) -> None:
+        """Write an object unless the same is there."""
+        name = f"{self._prefix}{key}"
+        etag = known.etag or await asyncio.to_thread(_hash, body)
+        listed = self._there.get(name)
+        same = listed is not None and listed.size == known.size and await self._same(name, listed, etag, body)
+        if not same:
+            try:
+                await self._bucket.put(name, body, stamp(key, etag=etag, tag=self._tag), instead=listed)
+            except Lost:  # perhaps to our own request, whose answer did not arrive
+                if (await self._bucket.metadata(name)).get(HASH) != etag:
+                    raise PublishedMeanwhile(
+                        f"{name} was written by somebody else meanwhile; publish again"
+                    ) from None
+            self.uploaded += 1
+            self.uploaded_bytes += known.size
+        self._sink(Mirrored(key=key, bytes=known.size, uploaded=not same))
+
+    async def _same(self, name: str, listed: Listed, etag: str, body: bytes | Path) -> bool:
+        if await asyncio.to_thread(_md5, body) == listed.etag:
+            return True
+        # Of objects that a storage encrypts the tag is something else than a hash of their bytes.
+        return (await self._bucket.metadata(name)).get(HASH) == etag
+
+
+def _hash(body: bytes | Path) -> str:
+    return content_etag(body.read_bytes() if isinstance(body, Path) else body)
+
+
+def _md5(body: bytes | Path) -> str:
+    whole = body.read_bytes() if isinstance(body, Path) else body
+    return hashlib.md5(whole, usedforsecurity=False).hexdigest()
+
+
+def _batches(keys: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(keys), DELETED_AT_ONCE):
+        yield keys[start : start + DELETED_AT_ONCE]

@@ -1,0 +1,30 @@
+"""A bound on the bytes that are in memory at one time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Window:
+    """Lets in so many bytes; what is larger than all of it goes alone."""
+
+    def __init__(self, most: int) -> None:
+        """Take the bound in bytes."""
+        self._most = most
+        self._used = 0
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def room(self, size: int) -> AsyncIterator[None]:
+        """Hold room for so many bytes while the block runs; wait until there is."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._used or self._used + size <= self._most)
+            self._used += size
+        try:
+            yield
+        finally:
+            self._used -= size
+            async with self._changed:
+                self._changed.notify_all()

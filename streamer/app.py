@@ -103,11 +103,16 @@ class _Media:
 
 @asynccontextmanager
 async def compose(
-    config: Config, *, clock: Clock = wall_clock, sync: Callable[[int], None] = os.fdatasync
+    config: Config,
+    *,
+    clock: Clock = wall_clock,
+    sync: Callable[[int], None] = os.fdatasync,
+    resume: bool = True,
 ) -> AsyncIterator[Server]:
     """Make the server and start its work; on leaving, stop it so that the next life can go on.
 
-    `clock` is the wall clock; `sync` brings a segment's bytes to the disk. Raise ConfigError.
+    `clock` is the wall clock; `sync` brings a segment's bytes to the disk. Unless it is to `resume`, what an
+    earlier life has left stays as it is. Raise ConfigError.
     """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(config.data.mkdir, parents=True, exist_ok=True)
@@ -121,8 +126,9 @@ async def compose(
         )
         reception = Reception(inbox=media.inbox, intake=media.works, settings=settings, clock=clock)
         app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
-        await media.live.recovery.start()
-        await media.works.start()
+        if resume:
+            await media.live.recovery.start()
+            await media.works.start()
         stack.push_async_callback(media.works.stop)
         media.quota.start()
         stack.push_async_callback(media.quota.stop)
@@ -130,7 +136,8 @@ async def compose(
             await stack.enter_async_context(media.nodes)
         stack.push_async_callback(media.live.studio.stop)
         await stack.enter_async_context(media.live.doors)
-        await reception.recover()
+        if resume:
+            await reception.recover()
         sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
         stack.push_async_callback(cancelled, sweeping)
         stack.callback(tools.hands.leave)

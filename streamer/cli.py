@@ -1,4 +1,4 @@
-"""The command line: `streamer serve | demo | package | worker | live | token | doctor | config`."""
+"""The command line: `streamer serve | demo | package | publish | worker | live | token | doctor | config`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cdn.errors import PublishError
 from packager.errors import PackagingError
 from streamer import __version__
 from streamer.errors import ServerError
@@ -62,6 +63,69 @@ def package(
     from streamer.packing import pack  # noqa: PLC0415
 
     _finish(pack(source, destination, json=json, slots=slots, preset=preset, crf=crf))
+
+
+What = Annotated[str, typer.Argument(help="An asset's id, or a packaged directory.", metavar="ID|DIR")]
+Where = Annotated[
+    str, typer.Argument(help="s3://bucket/prefix, or a configured destination.", metavar="DEST")
+]
+Endpoint = Annotated[str | None, typer.Option(help="URL of the storage; by itself Amazon S3.")]
+Region = Annotated[str | None, typer.Option(help="Region of the bucket.")]
+Profile = Annotated[str | None, typer.Option(help="Profile of the AWS configuration files.")]
+RoleArn = Annotated[str | None, typer.Option("--role", help="ARN of a role to assume.")]
+PathStyle = Annotated[
+    bool | None,
+    typer.Option("--path-style/--virtual-host", help="Where URLs of the storage have the bucket."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON lines instead of a progress bar.")]
+
+
+@app.command()
+def publish(
+    what: What,
+    destination: Where,
+    *,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Make all of an asset of which only what is watched is made.")
+    ] = False,
+    json: Json = False,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    profile: Profile = None,
+    role: RoleArn = None,
+    path_style: PathStyle = None,
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    config: Settings = None,
+) -> None:
+    """Mirror an asset or a packaged directory into a bucket. Running it again uploads what is missing."""
+    from streamer.publishing import Wish, send  # noqa: PLC0415
+
+    access = _access(endpoint=endpoint, region=region, profile=profile, role=role, path_style=path_style)
+    wish = Wish(what=what, destination=destination, access=access, complete=complete)
+    _finish(send(_load(config, host=host, port=port, data=data), wish, json=json))
+
+
+@app.command()
+def unpublish(
+    what: What,
+    destination: Where,
+    *,
+    json: Json = False,
+    endpoint: Endpoint = None,
+    region: Region = None,
+    profile: Profile = None,
+    role: RoleArn = None,
+    path_style: PathStyle = None,
+    config: Settings = None,
+) -> None:
+    """Delete from a bucket what was published there, manifests first."""
+    from streamer.publishing import Wish, withdraw_from  # noqa: PLC0415
+
+    access = _access(endpoint=endpoint, region=region, profile=profile, role=role, path_style=path_style)
+    wish = Wish(what=what, destination=destination, access=access)
+    _finish(withdraw_from(_load(config), wish, json=json))
 
 
 @app.command()
@@ -177,6 +241,12 @@ def _load(file: Path | None, **flags: Any) -> Any:
     return load({key: value for key, value in flags.items() if value is not None}, file=file)
 
 
+def _access(**given: Any) -> Any:
+    from cdn.places import Access  # noqa: PLC0415
+
+    return Access(**given)
+
+
 def _finish(work: Coroutine[Any, Any, int | None]) -> None:
     """Run a command to its end; its result is the exit status."""
     raise typer.Exit(asyncio.run(work) or 0)
@@ -186,7 +256,7 @@ def main() -> None:
     """Run the command line: errors are one clear line and exit status 1 (2 for usage)."""
     try:
         app()
-    except (PackagingError, ServerError, OSError) as error:
+    except (PackagingError, PublishError, ServerError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {_plain(str(error))}")
         sys.exit(1)
     except KeyboardInterrupt:

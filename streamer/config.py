@@ -12,7 +12,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -21,6 +29,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from streamer.destinations import NAME, Destination
 from streamer.errors import ConfigError
 from streamer.outbound import allowance
 from streamer.retention import Retention
@@ -196,6 +205,12 @@ class Config(BaseSettings):
     channel_keep_seconds: int = Field(
         86_400, ge=60, description="How long a channel keeps an event; who was away for longer starts anew."
     )
+    destinations: dict[Annotated[str, Field(pattern=NAME)], Destination] = Field(
+        {}, description="Buckets that assets can be published to, by name: tables of the TOML file."
+    )
+    publish_automatically: str | None = Field(
+        None, description="Name of the destination that every asset is published to once it is complete."
+    )
     outbound_allow: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)
     ] = Field(
@@ -205,6 +220,13 @@ class Config(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."
     )
+
+    @field_validator("publish_automatically")
+    @classmethod
+    def _destination(cls, name: str | None, others: ValidationInfo) -> str | None:
+        if name is not None and name not in others.data.get("destinations", {}):
+            raise ValueError("no destination has this name")
+        return name
 
     @property
     def catalog(self) -> Path | str:

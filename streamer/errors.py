@@ -47,12 +47,20 @@ class NoSuchToken(ServerError):
     """No token has this id."""
 
 
+class NoSuchDestination(ServerError):
+    """No destination of this name is configured."""
+
+
 class NoSuchCaption(ServerError):
     """The asset has no captions in this language."""
 
 
 class WrongState(ServerError):
     """The asset's state does not allow what was asked."""
+
+
+class NotCompleted(WrongState):
+    """An asset cannot be published: it failed, is on air, or only what is watched of it is made."""
 
 
 class TooManyBroadcasts(ServerError):
@@ -101,3 +109,7 @@ class ServerAway(ServerError):
 
 class ConfigError(ServerError):
     """The configuration has an unknown key or a wrong value; the message names it."""
+
+
+class DataInUse(ConfigError):
+    """Another server runs on the data directory."""

@@ -51,9 +51,10 @@ class Copy:
     """A segment that is a header and ranges of the source.
 
     `there` returns when the source has come so far, `body` makes it. Both raise PackagingError, and `there`
-    OutsidePlan.
+    OutsidePlan. `size` is what it will have, in bytes.
     """
 
+    size: int
     there: Callable[[], Coroutine[None, None, None]]
     body: Callable[[], Awaitable[bytes]]
 

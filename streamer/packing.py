@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import json as jsonlib
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +24,7 @@ from packager.store import DiskStore
 from streamer.config import load
 from streamer.errors import ServerError
 from streamer.ffmpeg import find
+from streamer.interrupt import interrupt
 
 
 class NoSuchFile(ServerError):
@@ -58,7 +56,7 @@ async def pack(
     config = load()
     began = time.monotonic()
     work = asyncio.current_task()
-    with _interrupt(work.cancel if work else lambda: None):
+    with interrupt(work.cancel if work else lambda: None):
         try:
             async with Spawner(find(config.ffmpeg)) as spawner:
                 presentation = await package(
@@ -89,20 +87,6 @@ def _face(*, json: bool) -> _Face:
     if json:
         return _Lines()
     return _Bar() if sys.stderr.isatty() else _Quiet()
-
-
-@contextmanager
-def _interrupt(call: Callable[[], Any]) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into a call while the block runs."""
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        loop.add_signal_handler(number, call)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 class _Lines:

@@ -82,6 +82,7 @@ TABLE: dict[type[Exception], Entry] = {
     errors.NoSuchRun: Entry(status=404, slug="no-such-run", title="No such Run"),
     errors.NoSuchToken: Entry(status=404, slug="no-such-token", title="No such token"),
     errors.NoSuchCaption: Entry(status=404, slug="no-such-caption", title="No such captions"),
+    errors.NoSuchDestination: Entry(status=404, slug="no-such-destination", title="No such destination"),
     errors.WrongState: Entry(status=409, slug="wrong-state", title="Not possible in this state"),
     errors.TooManyBroadcasts: Entry(
         status=503, slug="too-many-broadcasts", title="Too many broadcasts are on air"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from streamer.bus import Alone, Bus
 from streamer.config import Config
-from streamer.errors import ConfigError
+from streamer.errors import DataInUse
 
 
 @contextmanager
 def directory(config: Config) -> Iterator[None]:
-    """Hold the data directory for this process, or for the servers of one database. Raise ConfigError.
+    """Hold the data directory for this process, or for the servers of one database. Raise DataInUse.
 
     Two servers with databases of their own would undo each other's work, and so would two of one name.
     """
@@ -58,5 +58,5 @@ def _locked(path: Path, how: int, otherwise: str) -> Iterator[None]:
         try:
             fcntl.flock(file, how | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(otherwise) from None
+            raise DataInUse(otherwise) from None
         yield

@@ -119,7 +119,9 @@ class Shelf:
         if kept is None or copy is None or number >= copy.segments:
             return None
         return Copy(
-            there=partial(_come, packaging, name, number), body=partial(copy.segment, kept.original, number)
+            size=int(copy.sizes[number]),
+            there=partial(_come, packaging, name, number),
+            body=partial(copy.segment, kept.original, number),
         )
 
     async def want(self, asset_id: str, key: str) -> None:

@@ -16,8 +16,9 @@ SERVER = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
     if issubclass(kind, errors.ServerError)
-    # A base, one that ends a program before it serves, one of a client's, and one that ends a subscription.
-    and kind not in {errors.ServerError, errors.ConfigError, errors.ServerAway, errors.FellBehind}
+    # A base, those that end a program before it serves, one of a client's, and one that ends a subscription.
+    and kind not in {errors.ServerError, errors.ServerAway, errors.FellBehind}
+    and not issubclass(kind, errors.ConfigError)
 ]
 
 

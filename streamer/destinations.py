@@ -1,0 +1,53 @@
+"""Buckets that an operator has named: where they are and how they are reached, without any keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from cdn.errors import BadDestination
+from cdn.places import Access, Place, place
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
+
+
+def _place(url: str) -> str:
+    try:
+        place(url)
+    except BadDestination as error:
+        raise ValueError(error.message) from None
+    return url
+
+
+class Destination(BaseModel):
+    """One table `[destinations.NAME]`. Keys come from AWS_* variables, a profile or a role."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[str, AfterValidator(_place)] = Field(description="s3://bucket/prefix.")
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://[^/?#@\s]+/?$", description="URL of the storage; by itself Amazon S3."
+    )
+    region: str | None = Field(None, description="Region of the bucket.")
+    profile: str | None = Field(None, description="Profile of the AWS configuration files to take keys from.")
+    role: str | None = Field(None, description="ARN of a role to assume with these keys.")
+    path_style: bool | None = Field(
+        None, description="Name the bucket in the path; by itself everywhere but at Amazon."
+    )
+
+    @property
+    def place(self) -> Place:
+        """The bucket and the prefix."""
+        return place(self.url)
+
+    @property
+    def access(self) -> Access:
+        """How the bucket is reached."""
+        return Access(
+            endpoint=self.endpoint,
+            region=self.region,
+            profile=self.profile,
+            role=self.role,
+            path_style=self.path_style,
+        )

@@ -268,13 +268,14 @@ def _application(
         drain_seconds=config.control_drain_seconds,
         most=config.control_max_clients,
         identified=access.principal,
-        clock=truth.clock,
+        vigil=truth.vigil,
     )
     instead = fallback(
         truth.channels,
         snapshots,
         most=config.control_max_clients,
         drain_seconds=config.control_drain_seconds,
+        vigil=truth.vigil,
         clock=truth.clock,
     )
     oversight = Oversight(truth.database, clock=truth.clock)

@@ -14,14 +14,13 @@ from streamer.access import Principal, principal_key
 from streamer.audience import Audience
 from streamer.channel import Channels
 from streamer.errors import InvalidRequest, Unauthenticated
-from streamer.expiry import Expiry
 from streamer.frames import Message, Opcode
 from streamer.listener import Close, Listener
 from streamer.places import Place
 from streamer.problems import Problem
-from streamer.rows import Clock, wall_clock
 from streamer.snapshots import Snapshot
 from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Refused, Subscribing
+from streamer.vigil import Vigil
 from streamer.vocabulary.connections import ServerDrain, message
 from streamer.websocket import Limits, upgraded
 
@@ -53,13 +52,13 @@ class Control:
         most: int = 10_000,
         limits: Limits | None = None,
         identified: Identified = nobody,
-        clock: Clock = wall_clock,
+        vigil: Vigil | None = None,
     ) -> None:
         """Take the channels, a snapshot maker for each kind of them ("assets", "asset", …), and who counts.
 
         Sockets are pinged every `ping_seconds` and may take nothing for `stall_seconds`. When the server
         stops, clients are to come back within `drain_seconds`. `most` may be connected at one time.
-        `identified` tells whose a token is that comes in a message.
+        `identified` tells whose a token is that comes in a message, `vigil` when one does not hold any more.
         """
         self._audience = audience
         self._subscribing = Subscribing(channels, snapshots)
@@ -69,7 +68,7 @@ class Control:
         self._most = most
         self._limits = limits or Limits()
         self._identified = identified
-        self._clock = clock
+        self._vigil = vigil
         self._clients: set[Listener] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
@@ -176,16 +175,15 @@ class Control:
 
     def _watch(self, client: Listener) -> None:
         """Have the socket end with the token that it is open by."""
-        if client.expiry is not None:
-            client.expiry.cancel()
-            client.expiry = None
+        if client.watch is not None:
+            client.watch.cancel()
+            client.watch = None
         token = client.principal.token
-        if token is not None and token.expires is not None:
-            client.expiry = Expiry(
+        if token is not None and self._vigil is not None:
+            client.watch = self._vigil.watch(
                 token,
                 warn=lambda told: client.tell(message(told)),
-                end=lambda: client.close(Close.FORBIDDEN, "the token has expired"),
-                clock=self._clock,
+                end=lambda: client.close(Close.FORBIDDEN, "the token does not hold any more"),
             )
 
     async def _subscribe(self, client: Listener, asked: Mapping[str, Any]) -> None:

@@ -16,12 +16,19 @@ from streamer.rows import Clock
 from streamer.snapshots import Snapshot
 from streamer.sse import Streaming
 from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Subscribing, Wish
+from streamer.vigil import Vigil
 
 LAST_EVENT_ID = "Last-Event-ID"
 
 
 def fallback(
-    channels: Channels, snapshots: Mapping[str, Snapshot], *, most: int, drain_seconds: float, clock: Clock
+    channels: Channels,
+    snapshots: Mapping[str, Snapshot],
+    *,
+    most: int,
+    drain_seconds: float,
+    vigil: Vigil,
+    clock: Clock,
 ) -> Fallback:
     """Return the two over channels and the snapshot makers for each kind of them.
 
@@ -29,7 +36,7 @@ def fallback(
     """
     subscribing = Subscribing(channels, snapshots)
     return Fallback(
-        Streaming(subscribing, most=most, drain_seconds=drain_seconds, clock=clock),
+        Streaming(subscribing, most=most, drain_seconds=drain_seconds, vigil=vigil),
         Polling(subscribing, most=most, drain_seconds=drain_seconds, clock=clock),
     )
 

@@ -13,9 +13,9 @@ from typing import Any
 from streamer.access import Principal
 from streamer.errors import FellBehind
 from streamer.events import text_frame
-from streamer.expiry import Expiry
 from streamer.frames import Message, Opcode, frame
 from streamer.subscription import Subscription
+from streamer.vigil import Watch
 from streamer.websocket import WebSocket
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,10 @@ class Listener:
         "_stall",
         "_stall_seconds",
         "_timer",
-        "expiry",
         "peer",
         "principal",
         "subscriptions",
+        "watch",
     )
 
     _socket: WebSocket
@@ -79,7 +79,7 @@ class Listener:
         """
         self.principal = principal
         self.peer = peer
-        self.expiry: Expiry | None = None
+        self.watch: Watch | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self._hear = hear
         self._gone = gone
@@ -141,7 +141,7 @@ class Listener:
 
     def lost(self) -> None:
         """Give up the subscriptions and what is being heard."""
-        for timer in (self._timer, self._stall, self.expiry):
+        for timer in (self._timer, self._stall, self.watch):
             if timer is not None:
                 timer.cancel()
         for subscription in self.subscriptions.values():

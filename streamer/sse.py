@@ -12,13 +12,13 @@ from aiohttp import hdrs, web
 
 from streamer.errors import FellBehind
 from streamer.events import Event
-from streamer.expiry import Expiry
 from streamer.listener import Close
 from streamer.places import Cursor, Place
 from streamer.problems import Problem
-from streamer.rows import Clock, wall_clock
 from streamer.subscribing import Refused, Subscribing, Wish, closing, encoded
 from streamer.subscription import Subscription
+from streamer.tokens import Token
+from streamer.vigil import Vigil, Watch
 from streamer.vocabulary.connections import message
 from streamer.vocabulary.kind import Kind
 
@@ -46,7 +46,7 @@ class Streaming:
         stall_seconds: float = 10,
         drain_seconds: float = 5,
         most: int = 10_000,
-        clock: Clock = wall_clock,
+        vigil: Vigil,
     ) -> None:
         """Take what opens channels, how often a silent stream gives a sign, and how long one may be stuck.
 
@@ -54,7 +54,7 @@ class Streaming:
         """
         self._drain_seconds = drain_seconds
         self._most = most
-        self._clock = clock
+        self._vigil = vigil
         self._subscribing = subscribing
         self._beat_seconds = beat_seconds
         self._stall_seconds = stall_seconds
@@ -86,12 +86,7 @@ class Streaming:
         self._streams.add(stream)
         if self._stopping:
             stream.end(Close.SERVER_STOPS, "the server stops", within=self._drain_seconds)
-        expiry = Expiry(
-            wish.principal.token,
-            warn=stream.tell,
-            end=lambda: stream.end(Close.FORBIDDEN, "the token has expired"),
-            clock=self._clock,
-        )
+        watch = self._watch(wish.principal.token, stream)
         try:
             await stream.run(self._subscribing, beat_seconds=self._beat_seconds)
         except (ConnectionError, TimeoutError):
@@ -99,10 +94,17 @@ class Streaming:
             if request.transport is not None:
                 request.transport.abort()
         finally:
-            expiry.cancel()
+            if watch is not None:
+                watch.cancel()
             self._streams.discard(stream)
             stream.release()
         return response
+
+    def _watch(self, token: Token | None, stream: Stream) -> Watch | None:
+        if token is None:
+            return None
+        over = "the token does not hold any more"
+        return self._vigil.watch(token, warn=stream.tell, end=lambda: stream.end(Close.FORBIDDEN, over))
 
 
 class Stream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from streamer.errors import NoSuchToken
 from streamer.rows import Clock, Role, new_id, wall_clock
 
 SESSION_SECONDS = 30 * 86_400
+_AT_ONCE = 1000  # ids in one statement
 _SECRET_MAX = 200  # characters: longer ones are not hashed at all
 
 
@@ -78,6 +80,18 @@ class Tokens:
         if row is None or not hmac.compare_digest(row.hash, hashed):
             return None
         return _token(row)
+
+    async def valid(self, ids: Collection[str]) -> frozenset[str]:
+        """Return those of the tokens and sessions with these ids that are neither revoked nor gone."""
+        table = schema.token
+        asked = select(table.c.id).where(table.c.revoked.is_(None))
+        listed = sorted(ids)
+        found: set[str] = set()
+        async with self._database.read() as connection:
+            for start in range(0, len(listed), _AT_ONCE):
+                some = table.c.id.in_(listed[start : start + _AT_ONCE])
+                found.update(await connection.scalars(asked.where(some)))
+        return frozenset(found)
 
     async def has_admin(self) -> bool:
         """Say whether there is a valid administrator token."""

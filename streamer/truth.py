@@ -19,6 +19,7 @@ from streamer.live.register import Register
 from streamer.replays import Replays
 from streamer.rows import Clock
 from streamer.tokens import Tokens
+from streamer.vigil import Vigil
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Truth:
     bus: Bus
     database: Database
     tokens: Tokens
+    vigil: Vigil
     replays: Replays
     channels: Channels
     catalog: Catalog
@@ -44,6 +46,9 @@ async def opened(config: Config, stack: AsyncExitStack, clock: Clock) -> Truth:
     tokens = Tokens(database, clock=clock)
     await require_token(config, tokens)
     bus = await stack.enter_async_context(sharing.bus(config))
+    vigil = Vigil(tokens, clock=clock)
+    watching = asyncio.create_task(vigil.forever(), name="vigil over tokens")
+    stack.push_async_callback(cancelled, watching)
     channels = Channels(database, bus=bus, retention=config.retention, clock=clock)
     if bus.shared:
         stack.push_async_callback(
@@ -54,6 +59,7 @@ async def opened(config: Config, stack: AsyncExitStack, clock: Clock) -> Truth:
         bus=bus,
         database=database,
         tokens=tokens,
+        vigil=vigil,
         replays=Replays(database, clock=clock),
         channels=channels,
         catalog=Catalog(database, channels, clock=clock),

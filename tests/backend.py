@@ -41,6 +41,7 @@ from streamer.snapshots import Snapshots
 from streamer.sse import Streaming
 from streamer.subscribing import Subscribing
 from streamer.tokens import Tokens
+from streamer.vigil import Vigil
 from tests import lives
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it
@@ -178,6 +179,7 @@ class Served:
     control: Control
     presence: Presence
     fallback: Fallback
+    vigil: Vigil
     metrics: Metrics
 
 
@@ -201,6 +203,7 @@ def served(
     addresses = Addresses(public_url=public_url, rtmp=lambda: 1936)
     presence = Presence(back.channels, bus=Alone(), node="a", clock=lambda: back.clock.now / 1000)
     audience = Audience(back.channels, presence, Beacons(metrics))
+    vigil = Vigil(back.tokens, clock=back.clock)
     control = Control(
         back.channels,
         snapshots,
@@ -209,7 +212,7 @@ def served(
         stall_seconds=stall_seconds,
         most=most,
         identified=access.principal,
-        clock=back.clock,
+        vigil=vigil,
     )
     subscribing = Subscribing(back.channels, snapshots)
     fallback = Fallback(
@@ -218,7 +221,7 @@ def served(
             beat_seconds=ping_seconds,
             stall_seconds=stall_seconds,
             most=most,
-            clock=back.clock,
+            vigil=vigil,
         ),
         Polling(subscribing, wait_seconds=wait_seconds, most=polls, clock=back.clock),
     )
@@ -266,5 +269,6 @@ def served(
         control=control,
         presence=presence,
         fallback=fallback,
+        vigil=vigil,
         metrics=metrics,
     )

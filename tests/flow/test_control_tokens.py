@@ -10,6 +10,7 @@ import pytest
 from streamer.listener import Close
 from streamer.rows import Role
 from tests.backend import EVERYWHERE, backend, served
+from tests.flow.listening import streaming
 
 
 @pytest.fixture
@@ -63,6 +64,28 @@ async def test_after_many_wrong_tokens_one_has_to_wait(back, client):
     _, secret = await back.tokens.create(Role.VIEWER, "v")
     async with client.ws_connect("/control") as socket:
         assert (await _said(socket, type="auth", token=secret))["role"] == "viewer"
+
+
+async def test_a_revoked_token_ends_what_it_has_opened(back, data_dir, aiohttp_client):
+    made = served(back, data_dir, host=EVERYWHERE)
+    client = await aiohttp_client(made.app)
+    gone, secret = await back.tokens.create(Role.VIEWER, "gone")
+    _, session = await back.tokens.open_session(gone)
+    _, other = await back.tokens.create(Role.VIEWER, "other")
+    by_token, by_session, by_other = (
+        {"Authorization": f"Bearer {value}"} for value in (secret, session, other)
+    )
+    async with (
+        streaming(client, "assets", headers=by_token) as stream,
+        client.ws_connect("/control", headers=by_session) as socket,
+        client.ws_connect("/control", headers=by_other) as lasting,
+    ):
+        await stream.next()
+        await back.tokens.revoke(gone.id)
+        await made.vigil.look()
+        assert (await stream.next())["code"] == Close.FORBIDDEN
+        assert await _closed(socket) == Close.FORBIDDEN
+        assert (await _said(lasting, type="subscribe", channel="assets"))["type"] == "subscribed"
 
 
 async def test_a_session_that_ends_is_told_before_and_a_new_token_goes_on(back, client):

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bench._control_peers import DATA, commands
+from bench._control_peers import DATA, STUFF, commands
 from streamer.access import Access
 from streamer.audience import Audience
 from streamer.beacons import Beacons
@@ -53,7 +53,7 @@ async def serve(kind: str) -> None:
         async for command in commands():
             began = time.perf_counter_ns()
             if command == "stuff":
-                await channels.publish(ASIDE, "t", "x" * (60 << 10))
+                await channels.publish(ASIDE, "t", STUFF)
             elif kind == "hinted":
                 channels.hint(CHANNEL, "custom.goal", DATA)
             else:

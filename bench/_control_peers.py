@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +18,9 @@ ENVELOPE = {
     "type": "custom.goal",
     "time": "2026-11-28T12:00:00.000Z",
 }
+STUFF = base64.b64encode(os.urandom(45 << 10)).decode()
+"""60 kB that cannot be made much shorter, for those who do not read."""
+
 DATA = {
     "team": "home",
     "minute": 73,
@@ -57,7 +63,7 @@ async def websockets(*, deflate: bool) -> None:
         async for command in commands():
             began = time.perf_counter_ns()
             if command == "stuff":
-                broadcast(aside, "x" * (60 << 10))
+                broadcast(aside, STUFF)
             else:
                 broadcast(everybody, envelope())
             print("sent", began, flush=True)
@@ -67,6 +73,7 @@ async def picows() -> None:
     """Serve with picows, which leaves the set of connections to its user."""
     from picows import WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server  # noqa: PLC0415
 
+    logging.getLogger("picows").setLevel(logging.ERROR)  # it tells of every client that does not read
     everybody: set[WSTransport] = set()
     aside: set[WSTransport] = set()
 
@@ -86,7 +93,7 @@ async def picows() -> None:
     print("port", server.sockets[0].getsockname()[1], flush=True)
     async for command in commands():
         began = time.perf_counter_ns()
-        told, payload = (aside, b"x" * (60 << 10)) if command == "stuff" else (everybody, envelope().encode())
+        told, payload = (aside, STUFF.encode()) if command == "stuff" else (everybody, envelope().encode())
         for transport in told:
             transport.send(WSMsgType.TEXT, payload)
         print("sent", began, flush=True)

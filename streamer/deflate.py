@@ -8,7 +8,8 @@ from collections.abc import Iterable
 WINDOW_BITS = 12
 """The window of what is sent; events are shorter, and it needs 32 kB for a moment instead of 256."""
 
-_LEVEL = 6
+_THOROUGH, _FAST = 6, 1
+_LONG = 4 << 10  # bytes from which fast takes a quarter of the time, for a fifth more
 _MEMORY_LEVEL = 5
 _TAIL = b"\x00\x00\xff\xff"  # section 7.2.1: ends each message and is not sent
 _FLAGS = frozenset({"server_no_context_takeover", "client_no_context_takeover"})
@@ -25,7 +26,8 @@ class Overlong(Exception):
 
 def deflate(text: bytes) -> bytes:
     """Return the payload of a message, which refers to no message before it."""
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -WINDOW_BITS, _MEMORY_LEVEL)
+    level = _THOROUGH if len(text) < _LONG else _FAST
+    packer = zlib.compressobj(level, zlib.DEFLATED, -WINDOW_BITS, _MEMORY_LEVEL)
     return (packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 
 import aiohttp
+import pytest
 
 from tests.flow.listening import poll, streaming
 from tests.flow.whole_site import running
@@ -88,3 +89,24 @@ async def test_changing_servers_and_transports_loses_and_repeats_nothing(data_di
             for follower in followers:
                 group.create_task(follower.follow(sessions))
     assert [follower.seen for follower in followers] == [list(range(TOTAL))] * 4
+
+
+@pytest.mark.soak
+async def test_viewers_are_counted_over_all_servers(data_dir, database_url):
+    async with (
+        running(data_dir, database=database_url, node="a") as a,
+        running(data_dir, database=database_url, node="b") as b,
+        aiohttp.ClientSession(a.base) as one,
+        aiohttp.ClientSession(b.base) as two,
+    ):
+        made = await a.json("POST", "/api/v1/live", status=201, json={"title": "Evening"})
+        channel = f"stream:{made['id']}"
+        for number, session in enumerate((one, two, two)):
+            told = {"channel": channel, "client": f"client-{number}"}
+            async with session.post("/control/presence", json=told) as response:
+                assert response.status == 204
+        for session in (one, two):
+            async with asyncio.timeout(20), session.ws_connect("/control") as socket:
+                await socket.send_json({"type": "subscribe", "channel": channel})
+                while (await socket.receive_json()).get("data") != {"count": 3}:
+                    pass

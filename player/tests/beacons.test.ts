@@ -12,6 +12,7 @@ interface Told {
 
 const PLAYING = {
   started: true,
+  trouble: null,
   paused: false,
   ended: false,
   waiting: false,
@@ -44,7 +45,7 @@ beforeEach(() => {
   clock = new Stepped();
   now = PLAYING;
   told = [];
-  beacons = new Beacons((message) => told.push(message as Told), () => "film", () => now, clock);
+  beacons = new Beacons((message) => told.push(message as Told), () => "film", () => now, 432.1, clock, () => clock.now);
   beacons.changed();
 });
 
@@ -58,7 +59,9 @@ test("a beacon has the keys of CMCD in its units, and nothing that is not known"
   await clock.pass(15_000);
   const { sid, ...rest } = last();
   expect(sid).toMatch(/^[\d-]+$/);
-  expect(rest).toEqual({ v: 2, cid: "film", sf: "h", st: "v", sta: "p", bl: 4300, pr: 1, br: 2346, mtp: 3500 });
+  expect(rest).toEqual({ v: 2, cid: "film", sf: "h", st: "v", sta: "p", bl: 4300, pr: 1, br: 2346, mtp: 3500, msd: 432 });
+  await clock.pass(30_000);
+  expect(last()).not.toHaveProperty("msd");
 });
 
 test("of a live stream it tells how late the picture is", async () => {
@@ -69,17 +72,38 @@ test("of a live stream it tells how late the picture is", async () => {
   expect(last()).not.toHaveProperty("mtp");
 });
 
-test("a buffer that ran empty is told once; a seek is none", async () => {
+test("a buffer that ran empty is told once, and for how long; a seek is none", async () => {
   becomes({ seeking: true, waiting: true });
   becomes({ seeking: false, waiting: false });
   await clock.pass(15_000);
   expect(last()).not.toHaveProperty("bs");
   becomes({ waiting: true });
+  await clock.pass(700);
   becomes({ waiting: false });
-  await clock.pass(30_000);
-  expect(last()).toHaveProperty("bs", true);
+  await clock.pass(29_300);
+  expect(last()).toMatchObject({ bs: true, bsd: 700 });
   await clock.pass(30_000);
   expect(last()).not.toHaveProperty("bs");
+  expect(last()).not.toHaveProperty("bsd");
+});
+
+test("a stall that lasts is told in parts", async () => {
+  await clock.pass(14_000);
+  becomes({ waiting: true });
+  await clock.pass(1000);
+  expect(last()).toMatchObject({ sta: "r", bs: true, bsd: 1000 });
+  await clock.pass(2000);
+  becomes({ waiting: false });
+  await clock.pass(28_000);
+  expect(last()).toMatchObject({ sta: "p", bsd: 2000 });
+  expect(last()).not.toHaveProperty("bs");
+});
+
+test("a player that gives up tells it at once, and once", () => {
+  becomes({ trouble: { kind: "network", message: "", detail: "" } });
+  becomes({ waiting: false });
+  expect(kinds()).toEqual(["presence", "beacon"]);
+  expect(last()).toMatchObject({ sta: "f" });
 });
 
 test("who pauses is not counted, and is again when playing goes on", async () => {

@@ -38,6 +38,8 @@ export class WatchPage extends LitElement {
   private watching!: Watching;
   private follow!: Follow<ReturnType<Watching["store"]["getState"]>, WatchRequest>;
   private beacons: Promise<Beacons> | undefined;
+  /** Since when the first picture is waited for, 0 where it is not. */
+  private wishedAt = 0;
   private readonly begunAt = startOf(location.search);
 
   static override styles = [shared, toast, watchStyles];
@@ -72,17 +74,20 @@ export class WatchPage extends LitElement {
 
   /** Tell the server that somebody watches, from the first picture on. */
   private tell(): void {
-    if (!this.player?.snapshot()?.started) return;
-    this.beacons ??= this.openBeacons();
-    this.beacons.then((beacons) => beacons.changed(), () => undefined);
+    const now = this.player?.snapshot();
+    if (!now) return;
+    if (!now.started && !now.trouble) this.wishedAt = now.waiting ? this.wishedAt || performance.now() : 0;
+    else this.beacons ??= this.openBeacons(this.wishedAt && now.started ? performance.now() - this.wishedAt : 0);
+    this.beacons?.then((beacons) => beacons.changed(), () => undefined);
   }
 
-  private async openBeacons(): Promise<Beacons> {
+  private async openBeacons(startup: number): Promise<Beacons> {
     const { Beacons } = await import("../store/beacons");
     return new Beacons(
       (message) => this.control.tell(message),
       () => this.watching.shown,
       () => this.player?.snapshot(),
+      startup,
     );
   }
 

@@ -17,8 +17,8 @@ export interface Cmcd {
   sf: "h" | "o";
   /** Video on demand, live, or live with low latency. */
   st: "v" | "l" | "ll";
-  /** Playing, seeking, rebuffering, paused, ended. */
-  sta: "p" | "k" | "r" | "a" | "e";
+  /** Playing, seeking, rebuffering, paused, ended, given up. */
+  sta: "p" | "k" | "r" | "a" | "e" | "f";
   /** Milliseconds in the buffer. */
   bl: number;
   /** Kilobits a second, of what is shown and of the line. */
@@ -26,48 +26,83 @@ export interface Cmcd {
   mtp?: number;
   /** Milliseconds from the encoder to the screen. */
   ltc?: number;
-  /** The buffer has run empty since the last time. */
+  /** The buffer has run empty since the last time, and for how many milliseconds. */
   bs?: true;
+  bsd?: number;
+  /** Milliseconds from the wish to watch to the first picture; told once. */
+  msd?: number;
   pr: number;
 }
 
 export class Beacons {
   private readonly session = crypto.getRandomValues(new Uint32Array(4)).join("-");
-  private starved = false;
-  private waited = false;
+  private readonly stalls = new Stalls();
+  private failed = false;
   private turn = 0;
   private forget: (() => void) | undefined;
 
-  /** `watched` is the asset's id, "" while there is none. */
+  /** `watched` is the asset's id, "" while there is none; `startup` how long the first picture took, in ms. */
   constructor(
     private readonly tell: (message: object) => void,
     private readonly watched: () => string,
     private readonly state: () => Readonly<PlaybackState> | undefined,
+    private startup: number,
     private readonly timer: Timer = wallTimer,
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Take note that the player's state has changed. The first time that it plays is told at once. */
+  /** Take note that the player's state has changed. That it plays, or has given up, is told at once. */
   changed(): void {
-    const now = this.state();
-    if (!now) return;
-    const waits = now.started && now.waiting && !now.seeking && !now.paused;
-    if (waits && !this.waited) this.starved = true;
-    this.waited = waits;
-    if (!this.forget && playing(now)) this.beat();
+    const state = this.state();
+    if (!state) return;
+    this.stalls.note(state, this.now());
+    const failed = state.trouble !== null;
+    if (failed && !this.failed) this.report(state);
+    this.failed = failed;
+    if (!this.forget && playing(state)) this.beat();
   }
 
   private beat(): void {
-    const now = this.state();
+    const state = this.state();
     const id = this.watched();
     this.forget = undefined;
-    if (!now || !id || !playing(now)) return;
+    if (!state || !id || !playing(state)) return;
     this.forget = this.timer.after(EVERY_MS, () => this.beat());
-    const channel = `asset:${id}`;
-    this.tell({ type: "presence", channel });
+    this.tell({ type: "presence", channel: `asset:${id}` });
     this.turn += 1;
-    if (this.turn % 2 === 1) return; // at the first there is nothing to tell yet
-    this.tell({ type: "beacon", channel, cmcd: cmcd(now, this.session, id, this.starved) });
+    if (this.turn % 2 === 0) this.report(state); // at the first there is nothing to tell yet
+  }
+
+  private report(state: Readonly<PlaybackState>): void {
+    const id = this.watched();
+    const msd = this.startup ? { msd: Math.round(this.startup) } : {};
+    const told: Cmcd = { ...cmcd(state, this.session, id), ...this.stalls.take(this.now()), ...msd };
+    this.startup = 0;
+    this.tell({ type: "beacon", channel: `asset:${id}`, cmcd: told });
+  }
+}
+
+/** How often and for how long the buffer has been empty, though nobody had gone elsewhere. */
+class Stalls {
+  private since: number | undefined;
+  private starved = false;
+  private total = 0;
+
+  note({ started, waiting, seeking, paused }: Readonly<PlaybackState>, now: number): void {
+    const stalled = started && waiting && !seeking && !paused;
+    if (stalled === (this.since !== undefined)) return;
+    if (this.since !== undefined) this.total += now - this.since;
+    else this.starved = true;
+    this.since = stalled ? now : undefined;
+  }
+
+  /** Return what there is to tell, and begin anew. */
+  take(now: number): Pick<Cmcd, "bs" | "bsd"> {
+    const lasting = this.since === undefined ? 0 : now - this.since;
+    const told = { bs: this.starved, bsd: Math.round(this.total + lasting) };
     this.starved = false;
+    this.total = -lasting; // is counted again when it ends
+    return { ...(told.bs ? { bs: true } : {}), ...(told.bsd ? { bsd: told.bsd } : {}) };
   }
 }
 
@@ -75,7 +110,7 @@ function playing({ started, paused, ended }: Readonly<PlaybackState>): boolean {
   return started && !paused && !ended;
 }
 
-function cmcd(now: Readonly<PlaybackState>, sid: string, cid: string, starved: boolean): Cmcd {
+function cmcd(now: Readonly<PlaybackState>, sid: string, cid: string): Cmcd {
   const bitrate = now.levels[now.shown]?.bitrate;
   return {
     v: 2,
@@ -89,11 +124,11 @@ function cmcd(now: Readonly<PlaybackState>, sid: string, cid: string, starved: b
     ...(bitrate ? { br: Math.round(bitrate / 1000) } : {}),
     ...(now.bandwidth ? { mtp: Math.round(now.bandwidth / 1e5) * 100 } : {}),
     ...(now.live && !Number.isNaN(now.delay) ? { ltc: stepped(now.delay) } : {}),
-    ...(starved ? { bs: true } : {}),
   };
 }
 
-function standing({ ended, paused, seeking, waiting }: Readonly<PlaybackState>): Cmcd["sta"] {
+function standing({ ended, paused, seeking, trouble, waiting }: Readonly<PlaybackState>): Cmcd["sta"] {
+  if (trouble) return "f";
   if (ended) return "e";
   if (seeking) return "k";
   if (paused) return "a";

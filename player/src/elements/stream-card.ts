@@ -1,10 +1,9 @@
 /** One live stream on the go-live page: its connection light, where to send, and what can be done with it. */
-import { html, LitElement, nothing, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import type { StreamState } from "../api/asset";
 import { broadcasting, type Stream } from "../api/stream";
 import { shared } from "../styles/shared";
-import "./browser-sender";
 import { bin, copy, film, key, play, stop } from "./icons";
 import { ask } from "./request";
 import { streamCardStyles } from "./stream-card.styles";
@@ -36,6 +35,11 @@ export class StreamCard extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     clearTimeout(this.calm);
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    // What sends from here has nothing to show without a key; where it cannot be fetched, programs still send.
+    if (changed.has("key") && this.key) import("./browser-sender").catch(() => undefined);
   }
 
   /** What cannot be taken back takes two clicks. */

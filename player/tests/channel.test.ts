@@ -136,6 +136,16 @@ test.each([1006, 4000, 4001, 4500])("close code %i means come back", (code) => {
   expect(script.pauses).toHaveLength(1);
 });
 
+test("when a session ends, whatever is still to be had goes on without it", () => {
+  script.subscribed(7, false);
+  script.socket.handlers.closed(4403);
+  script.pauses[0]?.call();
+  script.socket.handlers.opened();
+  expect(script.socket.sent).toEqual([{ type: "subscribe", channel: "assets", epoch: "e1", offset: 7 }]);
+  script.socket.handlers.closed(4403);
+  expect(script.links.at(-1)).toBe("refused");
+});
+
 test("a refused channel is told to its followers", () => {
   script.say({ type: "refused", channel: "assets", code: 4404, reason: "" });
   expect(script.seen).toEqual([["refused", 4404]]);

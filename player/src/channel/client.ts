@@ -15,6 +15,7 @@ export type Link = "connecting" | "open" | "waiting" | "refused";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
+const SESSION_OVER = 4403;
 
 class Subscription {
   readonly listeners = new Set<Listener>();
@@ -179,7 +180,9 @@ export class ControlClient {
       this.wake();
       return;
     }
-    if (code >= 4400 && code <= 4499) {
+    // A session that ends takes its connection along; what is open to everybody goes on over another one.
+    const ended = code === SESSION_OVER && this.link === "open";
+    if (code >= 4400 && code <= 4499 && !ended) {
       this.move("refused");
       return;
     }

@@ -181,7 +181,8 @@ test("an upload is a card at once, and goes when its stream can be played", asyn
   expect(state.uploads).toHaveLength(0);
 });
 
-test("the page of a stream turns to each broadcast as it begins", async () => {
+/** Begin a page's state over a channel whose listeners the test has. */
+function watched(id: string, stream: string): { watching: Watching; listeners: Map<string, Listener> } {
   const listeners = new Map<string, Listener>();
   const control = {
     follow: (channel: string, listener: Listener) => {
@@ -189,9 +190,14 @@ test("the page of a stream turns to each broadcast as it begins", async () => {
       return () => listeners.delete(channel);
     },
   } as unknown as ControlClient;
-  const api = { show: (id: string) => Promise.resolve({ ...asset, id }) } as unknown as Api;
-  const watching = new Watching("", api, control, "s");
+  const api = { show: (shown: string) => Promise.resolve({ ...asset, id: shown }) } as unknown as Api;
+  const watching = new Watching(id, api, control, stream);
   watching.begin();
+  return { watching, listeners };
+}
+
+test("the page of a stream turns to each broadcast as it begins", async () => {
+  const { watching, listeners } = watched("", "s");
   expect([...listeners.keys()]).toEqual(["stream:s"]);
   const stream = listeners.get("stream:s");
   stream?.snapshot({ stream: {}, asset: null });
@@ -201,4 +207,12 @@ test("the page of a stream turns to each broadcast as it begins", async () => {
   }
   expect([...listeners.keys()]).toEqual(["stream:s", "asset:a2"]);
   await vi.waitFor(() => expect(watching.store.getState().asset?.id).toBe("a2"));
+});
+
+test("how many watch is shown as it is told, and forgotten with the broadcast", () => {
+  const { watching, listeners } = watched("a1", "s");
+  listeners.get("asset:a1")?.event({ type: "viewers", data: { count: 12 } } as unknown as ControlEvent);
+  expect(watching.store.getState().viewers).toBe(12);
+  listeners.get("stream:s")?.event({ type: "stream.state", data: { asset: "a2" } } as unknown as ControlEvent);
+  expect(watching.store.getState().viewers).toBe(0);
 });

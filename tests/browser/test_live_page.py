@@ -50,6 +50,7 @@ async def test_a_page_waits_for_the_broadcast_and_plays_it(
         await visit.has("s.time > 1 && s.frames > 50", seconds=30)
         await expect(page.locator("watch-page .facts")).to_have_text(re.compile("Live"))
         assert await visit.contrast("live") > 20
+        await expect(page.locator("watch-page .viewers")).to_have_text("1 watching", timeout=10_000)
         ended = await site.call("POST", f"/live/{stream['id']}/end")
         await expect(page.locator("watch-page .facts")).not_to_have_text(re.compile("Live"))
         recording = await site.until(ended["asset"], "complete")

@@ -71,6 +71,7 @@ RULES: Mapping[str, Rule] = {
     "asset-clips": Rule(),
     "asset-reencode": Rule(),
     "asset-captions": Rule(),
+    "asset-publish": Rule(),
     "asset-upload": Rule(),
     "streams": Rule(read=Policy.VIEWER),
     "stream": PUBLIC,

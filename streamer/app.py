@@ -44,12 +44,15 @@ from streamer.live.routes import Streams
 from streamer.live.station import Station, station
 from streamer.live.wish import configured
 from streamer.metrics import Metrics
+from streamer.mirrors import Mirrors
 from streamer.nodes import Nodes
 from streamer.openapi import OpenApi
 from streamer.operations import Operations, Own
 from streamer.origin import Origin
 from streamer.oversight import Oversight
 from streamer.pages import Pages
+from streamer.placement_routes import PlacementRoutes
+from streamer.placements import Placements
 from streamer.presence import Presence
 from streamer.problems import problem_middleware
 from streamer.quota import Quota
@@ -63,6 +66,7 @@ from streamer.uploads.directory import DiskInbox
 from streamer.uploads.intake import UploadSettings
 from streamer.uploads.reception import Reception
 from streamer.uploads.routes import routes as upload_routes
+from streamer.viewed import Viewed
 from streamer.wants import Wants
 from streamer.watched import Kept, Watched
 from streamer.works import Works
@@ -99,6 +103,7 @@ class _Media:
     nodes: Nodes | None
     quota: Quota
     live: Station
+    mirrors: Mirrors
 
 
 @asynccontextmanager
@@ -130,6 +135,9 @@ async def compose(
             await media.live.recovery.start()
             await media.works.start()
         stack.push_async_callback(media.works.stop)
+        if resume:
+            await media.mirrors.start()
+        stack.push_async_callback(media.mirrors.stop)
         media.quota.start()
         stack.push_async_callback(media.quota.stop)
         if media.nodes is not None:
@@ -250,6 +258,20 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         nodes=nodes,
         quota=quota,
         live=live,
+        mirrors=_mirrors(config, truth, tools, shelf=shelf, works=works),
+    )
+
+
+def _mirrors(config: Config, truth: Truth, tools: Tools, *, shelf: Shelf, works: Works) -> Mirrors:
+    """Make what publishes assets to buckets."""
+    return Mirrors(
+        Placements(truth.database, truth.channels, node=sharing.own_slots(config), clock=truth.clock),
+        config.destinations,
+        automatic=config.publish_automatically,
+        catalog=truth.catalog,
+        channels=truth.channels,
+        shown=lambda asset: Viewed(shelf, tools.store, asset),
+        refill=works.refill,
     )
 
 
@@ -334,6 +356,7 @@ def _parts(config: Config, truth: Truth, media: _Media, *, tools: Tools, access:
         OpenApi(__version__),
         Pages(truth.catalog, truth.register),
         _streams(config, truth, media),
+        PlacementRoutes(media.mirrors, truth.replays),
         Cuts(media.live.clips, truth.replays),
         Publications(truth.channels, truth.replays),
         media.live.browser,

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from streamer import openapi_channels, openapi_live, openapi_operations
+from streamer import openapi_channels, openapi_live, openapi_operations, openapi_publish
 from streamer.openapi_pieces import (
     COUNT,
     ONCE,
@@ -278,6 +278,7 @@ def document(version: str) -> Json:
         "paths": {
             **_ASSETS,
             **_UPLOADS,
+            **openapi_publish.PATHS,
             **openapi_operations.PATHS,
             **openapi_live.PATHS,
             **openapi_channels.PATHS,
@@ -286,6 +287,7 @@ def document(version: str) -> Json:
         "components": {
             "schemas": {
                 **_SCHEMAS,
+                **openapi_publish.SCHEMAS,
                 **openapi_operations.SCHEMAS,
                 **openapi_live.SCHEMAS,
                 **openapi_channels.SCHEMAS,

@@ -150,6 +150,23 @@ caption = Table(
     Column("key", Text, nullable=False),
 )
 
+placement = Table(  # what was mirrored into a bucket, or is to be, or was taken away from there
+    "placement",
+    metadata,
+    Column("asset", NAME, ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("destination", NAME, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("all_of_it", Integer, nullable=False),  # 1 where what is only watched is to be made in full
+    Column("objects", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("uploaded", Integer, nullable=False),
+    Column("failure", JSON(none_as_null=True)),
+    Column("node", NAME, nullable=False),  # the server that does it
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Index(None, "state"),
+)
+
 channel = Table(
     "channel",
     metadata,

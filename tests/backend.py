@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from cdn.shown import InStore
 from packager.store import MemoryStore, Scoped
 from streamer.access import Access
 from streamer.assets import Assets
@@ -30,7 +31,10 @@ from streamer.live.register import Register
 from streamer.live.routes import Streams
 from streamer.live.streams import Settings
 from streamer.metrics import Metrics
+from streamer.mirrors import Mirrors
 from streamer.openapi import OpenApi
+from streamer.placement_routes import PlacementRoutes
+from streamer.placements import Placements
 from streamer.polling import Polling
 from streamer.presence import Presence
 from streamer.problems import problem_middleware
@@ -167,6 +171,19 @@ async def backend(
         await database.close()
 
 
+def mirrors(back: Backend, works: Wishes) -> Mirrors:
+    """Return what publishes, with nowhere to publish to."""
+    return Mirrors(
+        Placements(back.database, back.channels, node="local", clock=back.clock),
+        {},
+        automatic=None,
+        catalog=back.catalog,
+        channels=back.channels,
+        shown=lambda _: InStore(MemoryStore()),
+        refill=works.refill,
+    )
+
+
 @dataclass
 class Served:
     """An application and the parts of it that a test looks at."""
@@ -237,6 +254,7 @@ def served(
             addresses=addresses,
         ).routes(),
         Publications(back.channels, back.replays).routes(),
+        PlacementRoutes(mirrors(back, works), back.replays).routes(),
         Session(back.tokens, access).routes(),
         OpenApi("1.2.3").routes(),
         control.routes(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.vocabulary import applications, assets, connections, live
+from streamer.vocabulary import applications, assets, connections, live, publishing
 from streamer.vocabulary.kind import CUSTOM, Kind
 
 KINDS: tuple[type[Kind], ...] = (
@@ -19,6 +19,10 @@ KINDS: tuple[type[Kind], ...] = (
     assets.RunStarted,
     assets.RunEnded,
     assets.RunProgress,
+    publishing.PublishStarted,
+    publishing.PublishDone,
+    publishing.PublishFailed,
+    publishing.PublishProgress,
     live.StreamStateChanged,
     live.StreamHealth,
     live.StreamChanged,

@@ -98,6 +98,56 @@ export interface RunProgress {
   rate: number;
 }
 
+/** An asset is to be published to a destination, or withdrawn from it. */
+export interface PublishStarted {
+  /** the asset */
+  id: string;
+  /** the destination's name */
+  destination: string;
+  /** `publishing` or `withdrawing` */
+  state: string;
+}
+
+/** An asset is at a destination as it is here, or nothing of it is left there. */
+export interface PublishDone {
+  /** the asset */
+  id: string;
+  /** the destination's name */
+  destination: string;
+  /** `published` or `withdrawn` */
+  state: string;
+  /** objects that are there */
+  objects: number;
+  /** their bytes */
+  bytes: number;
+  /** objects that were not there before */
+  uploaded: number;
+}
+
+/** An asset could not be published or withdrawn; the API says more. */
+export interface PublishFailed {
+  /** the asset */
+  id: string;
+  /** the destination's name */
+  destination: string;
+  /** the cause, such as `no-such-bucket` */
+  code: string;
+}
+
+/** How far publishing is; at most twice a second. */
+export interface PublishProgress {
+  /** the asset */
+  id: string;
+  /** the destination's name */
+  destination: string;
+  /** `making` segments that are missing, `uploading` or `deleting` objects */
+  step: string;
+  /** segments or objects that are done */
+  done: number;
+  /** segments or objects in all */
+  total: number;
+}
+
 /** A stream stands elsewhere than before. */
 export interface StreamStateChanged {
   /** the stream */
@@ -226,6 +276,14 @@ export interface Events {
   "run.ended": RunEnded;
   /** How far an encode is. */
   "run.progress": RunProgress;
+  /** An asset is to be published to a destination, or withdrawn from it. */
+  "publish.started": PublishStarted;
+  /** An asset is at a destination as it is here, or nothing of it is left there. */
+  "publish.done": PublishDone;
+  /** An asset could not be published or withdrawn; the API says more. */
+  "publish.failed": PublishFailed;
+  /** How far publishing is; at most twice a second. */
+  "publish.progress": PublishProgress;
   /** A stream stands elsewhere than before. */
   "stream.state": StreamStateChanged;
   /** How the signal of a publisher is, every two seconds while something comes. */
@@ -265,6 +323,10 @@ export type Told =
   | { type: "run.started"; data: RunStarted }
   | { type: "run.ended"; data: RunEnded }
   | { type: "run.progress"; data: RunProgress }
+  | { type: "publish.started"; data: PublishStarted }
+  | { type: "publish.done"; data: PublishDone }
+  | { type: "publish.failed"; data: PublishFailed }
+  | { type: "publish.progress"; data: PublishProgress }
   | { type: "stream.state"; data: StreamStateChanged }
   | { type: "stream.health"; data: StreamHealth }
   | { type: "stream.changed"; data: Stream }

@@ -1,0 +1,105 @@
+"""Publishing over the API: what is under way survives a restart, and a rule publishes by itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streamer.destinations import Destination
+from tests.flow.published import FILM, contents, gate
+from tests.flow.whole_site import API, Site, running
+from tests.storage import BUCKET, rclone
+
+
+@pytest.fixture
+def storage(tmp_path, monkeypatch):
+    with rclone(tmp_path / "buckets") as server:
+        for name, value in server.env.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def destinations(endpoint: str | None = None) -> dict[str, Destination]:
+    return {"cdn": Destination(url=f"s3://{BUCKET}/vod", endpoint=endpoint)}
+
+
+async def until(site: Site, asset: str, state: str, *, destination: str = "cdn") -> dict:
+    """Wait until a placement is in a state."""
+    async with asyncio.timeout(60):
+        while True:
+            items = (await site.json("GET", f"{API}/{asset}/publish"))["items"]
+            found = next((one for one in items if one["destination"] == destination), None)
+            if found is not None and found["state"] == state:
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def test_published_and_withdrawn_over_the_api(clips, tmp_path, storage):
+    async with running(tmp_path / "data", destinations=destinations()) as site:
+        asset = (await site.post(clips.make(FILM)))["id"]
+        path = f"{API}/{asset}/publish"
+        begun = await site.json("POST", path, json={"destination": "cdn"}, status=202)
+        assert (begun["state"], begun["failure"]) == ("publishing", None)
+        done = await until(site, asset, "published")
+        assert (await site.asset(asset))["state"] == "complete"
+        found = contents(storage, f"vod/{asset}/")
+        assert len(found) == done["objects"] == done["uploaded"]
+        assert sum(len(one["Bytes"]) for one in found.values()) == done["bytes"]
+        for name, body in (await site.manifests(asset)).items():
+            assert found[name]["Bytes"] == body
+        await site.json("POST", path, json={"destination": "cdn"}, status=202)
+        assert (await until(site, asset, "published"))["uploaded"] == 0
+        await site.json("DELETE", f"{path}?destination=cdn", status=202)
+        await until(site, asset, "withdrawn")
+        assert contents(storage, f"vod/{asset}/") == {}
+
+
+async def test_what_is_under_way_goes_on_in_the_next_life(clips, tmp_path, storage):
+    async with (
+        gate(storage.endpoint, let=9) as front,
+        running(tmp_path / "data", destinations=destinations(front.url)) as site,
+    ):
+        asset = (await site.post(clips.make(FILM)))["id"]
+        await site.until(asset, "complete")
+        await site.json("POST", f"{API}/{asset}/publish", json={"destination": "cdn"}, status=202)
+        await front.full.wait()
+        asyncio.get_running_loop().call_later(0.5, front.free.set)  # the server is stopping by then
+    there = contents(storage, f"vod/{asset}/")
+    assert there
+    async with running(tmp_path / "data", destinations=destinations()) as site:
+        done = await until(site, asset, "published")
+        assert done["uploaded"] == done["objects"] - len(there)
+
+
+async def test_a_rule_publishes_what_becomes_complete_and_what_was(clips, tmp_path, storage):
+    async with running(tmp_path / "data") as site:
+        before = (await site.post(clips.make(FILM)))["id"]
+        await site.until(before, "complete")
+    rule = {"destinations": destinations(), "publish_automatically": "cdn"}
+    async with running(tmp_path / "data", **rule) as site:
+        await until(site, before, "published")
+        after = (await site.post(clips.make(FILM)))["id"]
+        await until(site, after, "published")
+        await site.json("DELETE", f"{API}/{before}/publish?destination=cdn", status=202)
+        await until(site, before, "withdrawn")
+    async with running(tmp_path / "data", **rule) as site:  # what was withdrawn stays so
+        await site.json("POST", f"{API}/{after}/publish", json={"destination": "cdn"}, status=202)
+        await until(site, after, "published")
+        assert contents(storage, f"vod/{before}/") == {}
+
+
+async def test_what_cannot_be_published_says_why(clips, tmp_path, storage):
+    lost = Destination(url="s3://nowhere/vod", endpoint=storage.endpoint)
+    places = {**destinations(), "lost": lost}
+    async with running(tmp_path / "data", fill="watched", destinations=places) as site:
+        asset = (await site.post(clips.make(FILM)))["id"]
+        await site.until(asset, "playable")
+        path = f"{API}/{asset}/publish"
+        refused = await site.json("POST", path, json={"destination": "cdn"}, status=409)
+        assert "complete" in refused["detail"]
+        await site.json("POST", path, json={"destination": "none", "complete": True}, status=404)
+        await site.json("POST", path, json={"destination": "cdn", "bucket": "x"}, status=400)
+        await site.json("POST", path, json={"destination": "lost", "complete": True}, status=202)
+        failed = await until(site, asset, "failed", destination="lost")
+        assert failed["failure"]["code"] == "no-such-bucket"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from packager.errors import KeyMissing
 from packager.store import Store
 
 _ATTRIBUTE = re.compile(r'[:,]URI="([^"]*)"')
+_LOOKS = 32  # objects looked at together
 _FINAL = "#EXT-X-ENDLIST"
 _DYNAMIC = re.compile(r'<MPD\b[^>]*\btype="dynamic"')
 
@@ -101,12 +103,14 @@ async def manifests(shown: Shown) -> Manifests:
 async def objects(shown: Shown, found: Manifests) -> dict[str, Object]:
     """Return every object that viewers may ask for, by key. Raise NotComplete."""
     media = dict.fromkeys(uri for body in found.playlists.values() for uri in named(body.decode()))
+    every = [*media, *await _ornaments(shown, dict.fromkeys(key.partition("/")[0] for key in media))]
     known: dict[str, Object] = {}
-    for key in [*media, *await _ornaments(shown, dict.fromkeys(key.partition("/")[0] for key in media))]:
-        looked = await shown.look(key)
-        if looked is None:
-            raise NotComplete(f"{key} is named and does not exist")
-        known[key] = looked
+    for start in range(0, len(every), _LOOKS):
+        keys_now = every[start : start + _LOOKS]
+        for key, looked in zip(keys_now, await asyncio.gather(*map(shown.look, keys_now)), strict=True):
+            if looked is None:
+                raise NotComplete(f"{key} is named and does not exist")
+            known[key] = looked
     return known
 
 

@@ -41,7 +41,7 @@ PART_LEAST, PART_MOST = Fraction(1, 10), Fraction(2)
 DVR_MOST = 86_400
 RECONNECT_MOST = 1800
 
-_SECRET = frozenset({"database", "live_admission_secret"})
+_SECRET = frozenset({"database", "live_admission_secret", "destinations"})
 
 FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a key
 
@@ -271,7 +271,8 @@ def load(flags: Mapping[str, Any] | None = None, *, file: Path | None = None) ->
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        if key in _SECRET:  # what was given may hold a password; so may the error's own chain
+        if key.partition(".")[0] in _SECRET:
+            # What was given may hold a password; so may the error's own chain.
             raise ConfigError(f"{key}: {first['msg']}") from None
         raise ConfigError(f"{key}: {first['msg']} (got {first['input']!r})") from error
 

@@ -157,3 +157,30 @@ def test_the_admission_hook_has_a_web_address(monkeypatch, url):
     monkeypatch.setenv("STREAMER_LIVE_ADMISSION_URL", url)
     with pytest.raises(ConfigError, match="live_admission_url"):
         load()
+
+
+def test_destinations_are_tables_of_the_file(tmp_path):
+    file = tmp_path / "s.toml"
+    table = '[destinations.cdn]\nurl = "s3://films/vod/"\nregion = "x"\n'
+    file.write_text(f'publish_automatically = "cdn"\n{table}')
+    config = load(file=file)
+    assert config.publish_automatically == "cdn"
+    assert str(config.destinations["cdn"].place) == "s3://films/vod"
+    assert config.destinations["cdn"].access.region == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[destinations.cdn]\nurl = "films/vod"', "destinations.cdn.url"),
+        ('[destinations.cdn]\nurl = "s3://films"\nsecret_key = "hidden"', "destinations.cdn.secret_key"),
+        ('[destinations.cdn]\nregion = "x"', "destinations.cdn.url"),
+        ('publish_automatically = "cdn"', "publish_automatically"),
+    ],
+)
+def test_a_destination_that_does_not_do_is_named(text, named, tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=named) as refused:
+        load(file=file)
+    assert "hidden" not in str(refused.value)

@@ -1,0 +1,168 @@
+"""What a server publishes: storages that are away, wishes that change, and lives that end in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cdn.errors import EndpointAway, NoSuchBucket
+from cdn.shown import InStore
+from streamer.channel import of_asset
+from streamer.destinations import Destination
+from streamer.errors import NoSuchDestination, NotCompleted
+from streamer.mirrors import Mirrors
+from streamer.placements import Placements, Stand
+from streamer.rows import State
+from streamer.vocabulary.publishing import PublishProgress
+from tests.unit.buckets import Memory, small
+
+CDN = {"cdn": Destination(url="s3://films/vod")}
+
+
+class Storage:
+    """Opens a bucket in memory, after as many failures as are `left`; `held` holds its writes."""
+
+    def __init__(self) -> None:
+        self.bucket = Memory()
+        self.left: list[Exception] = []
+        self.held = asyncio.Event()
+        self.held.set()
+        self.writing = asyncio.Event()
+        put = self.bucket.put
+
+        async def waiting(*arguments, **options):
+            self.writing.set()
+            await self.held.wait()
+            await put(*arguments, **options)
+
+        self.bucket.put = waiting
+
+    @asynccontextmanager
+    async def __call__(self, _access, name) -> AsyncIterator[Memory]:
+        assert name == "films"
+        if self.left:
+            raise self.left.pop(0)
+        yield self.bucket
+
+
+@pytest.fixture
+def storage():
+    return Storage()
+
+
+@asynccontextmanager
+async def working(back, storage, *, automatic=None, destinations=CDN, pauses=(0, 0)):
+    store = await small()
+    mirrors = Mirrors(
+        Placements(back.database, back.channels, node="one", clock=back.clock),
+        destinations,
+        automatic=automatic,
+        catalog=back.catalog,
+        channels=back.channels,
+        shown=lambda _: InStore(store),
+        refill=back.catalog.set_fill,
+        opened=storage,
+        pauses=pauses,
+    )
+    await mirrors.start()
+    try:
+        yield mirrors
+    finally:
+        await mirrors.stop()
+
+
+async def complete(back) -> str:
+    asset = (await back.planned()).id
+    await back.catalog.set_state(asset, State.COMPLETE)
+    return asset
+
+
+async def until(mirrors, asset, state):
+    async with asyncio.timeout(20):
+        while True:
+            found = await mirrors.of(asset)
+            if found and found[0].state is state:
+                return found[0]
+            await asyncio.sleep(0.01)
+
+
+async def test_an_asset_lies_under_its_id(back, storage):
+    asset = await complete(back)
+    async with working(back, storage) as mirrors:
+        begun = await mirrors.publish(asset, "cdn")
+        assert begun.state is Stand.PUBLISHING
+        done = await until(mirrors, asset, Stand.PUBLISHED)
+    assert (done.objects, done.uploaded) == (14, 14)
+    assert {key.startswith(f"vod/{asset}/") for key in storage.bucket.objects} == {True}
+    assert back.channels.hints(of_asset(asset)) == []  # how far it is concerns nobody any more
+
+
+async def test_a_storage_that_is_away_is_tried_again_and_then_no_more(back, storage):
+    asset = await complete(back)
+    async with working(back, storage) as mirrors:
+        storage.left = [EndpointAway("away"), EndpointAway("away")]
+        await mirrors.publish(asset, "cdn")
+        await until(mirrors, asset, Stand.PUBLISHED)
+        storage.left = [EndpointAway("away")] * 3
+        await mirrors.publish(asset, "cdn")
+        failed = await until(mirrors, asset, Stand.FAILED)
+        assert failed.failure.code == "endpoint-away"
+        storage.left = [NoSuchBucket("there is none")]
+        await mirrors.publish(asset, "cdn")
+        await until(mirrors, asset, Stand.FAILED)
+    assert storage.left == []
+
+
+async def test_a_later_wish_takes_the_place_of_one_under_way(back, storage):
+    asset = await complete(back)
+    async with working(back, storage) as mirrors:
+        storage.held.clear()
+        await mirrors.publish(asset, "cdn")
+        await storage.writing.wait()
+        (hint,) = back.channels.hints(of_asset(asset))
+        assert (hint.type, hint.data["step"], hint.data["total"]) == (PublishProgress.type, "uploading", 14)
+        await mirrors.withdraw(asset, "cdn")
+        await until(mirrors, asset, Stand.WITHDRAWN)
+    assert storage.bucket.objects == {}
+
+
+async def test_the_next_life_goes_on(back, storage):
+    asset = await complete(back)
+    storage.held.clear()
+    async with working(back, storage) as mirrors:
+        await mirrors.publish(asset, "cdn")
+        await storage.writing.wait()
+    storage.held.set()
+    async with working(back, storage, destinations={}) as mirrors:  # its destination is gone
+        failed = await until(mirrors, asset, Stand.FAILED)
+        assert "cdn" in failed.failure.message
+    async with working(back, storage) as mirrors:
+        await mirrors.publish(asset, "cdn")
+        await until(mirrors, asset, Stand.PUBLISHED)
+
+
+async def test_a_rule_publishes_each_asset_once(back, storage):
+    before = await complete(back)
+    async with working(back, storage, automatic="cdn") as mirrors:
+        await until(mirrors, before, Stand.PUBLISHED)
+        after = (await back.planned()).id
+        await back.catalog.set_state(after, State.COMPLETE)
+        done = await until(mirrors, after, Stand.PUBLISHED)
+        back.clock.now += 1000
+        await back.catalog.rename(after, "Another")
+        third = await complete(back)
+        await until(mirrors, third, Stand.PUBLISHED)
+        assert (await mirrors.of(after))[0].updated == done.updated
+
+
+async def test_what_never_becomes_complete_is_refused_at_once(back, storage):
+    failed = (await back.planned()).id
+    await back.catalog.fail(failed, step="encode", message="it is broken")
+    async with working(back, storage) as mirrors:
+        with pytest.raises(NotCompleted, match="it is broken"):
+            await mirrors.publish(failed, "cdn")
+        with pytest.raises(NoSuchDestination):
+            await mirrors.publish(await complete(back), "another")

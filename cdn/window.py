@@ -14,17 +14,17 @@ class Window:
         """Take the bound in bytes."""
         self._most = most
         self._used = 0
-        self._changed = asyncio.Condition()
+        self._left = asyncio.Event()
 
     @asynccontextmanager
     async def room(self, size: int) -> AsyncIterator[None]:
         """Hold room for so many bytes while the block runs; wait until there is."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._used or self._used + size <= self._most)
-            self._used += size
+        while self._used and self._used + size > self._most:
+            self._left.clear()
+            await self._left.wait()
+        self._used += size
         try:
             yield
         finally:
             self._used -= size
-            async with self._changed:
-                self._changed.notify_all()
+            self._left.set()

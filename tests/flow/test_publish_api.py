@@ -7,8 +7,11 @@ import asyncio
 import pytest
 
 from streamer.destinations import Destination
+from tests.flow import on_air
 from tests.flow.published import FILM, contents, gate
 from tests.flow.whole_site import API, Site, running
+from tests.media import clients
+from tests.media.serving import serve
 from tests.storage import BUCKET, rclone
 
 
@@ -103,3 +106,30 @@ async def test_what_cannot_be_published_says_why(clips, tmp_path, storage):
         await site.json("POST", path, json={"destination": "lost", "complete": True}, status=202)
         failed = await until(site, asset, "failed", destination="lost")
         assert failed["failure"]["code"] == "no-such-bucket"
+
+
+async def test_a_recording_and_a_clip_are_published_once_they_are_there(clips, tmp_path, storage):
+    async with running(tmp_path / "data", live_rtmp_port=0, destinations=destinations()) as site:
+        made = await on_air.stream(site)
+        async with on_air.publishing(made["ingest"]["rtmp"], made["key"], clips.make(on_air.FILM)):
+            asset = (await on_air.until(site, made["id"], "live"))["asset"]
+            refused = await site.json(
+                "POST", f"{API}/{asset}/publish", json={"destination": "cdn"}, status=409
+            )
+            assert "on air" in refused["detail"]
+            top = (await site.asset(asset))["rungs"][0]["name"]
+            await on_air.listed(site, f"/v/{asset}/{top}.m3u8", lambda one: len(on_air.whole(one)) >= 3)
+        await site.json("POST", f"{on_air.LIVE}/{made['id']}/end")
+        wish = {"start": 2.5, "end": 3}
+        clip = (await site.json("POST", f"{API}/{asset}/clips", json=wish, status=201))["id"]
+        for one in (asset, clip):
+            await site.json("POST", f"{API}/{one}/publish", json={"destination": "cdn"}, status=202)
+            done = await until(site, one, "published")
+            found = contents(storage, f"vod/{one}/")
+            assert len(found) == done["objects"]
+            assert set(await site.manifests(one)) <= set(found)
+            for key, got in found.items():
+                assert await site.get(f"/v/{one}/{key}") == got["Bytes"]
+            origin = await clients.ffmpeg(f"{site.base}/v/{one}/main.mpd")
+            async with serve(tmp_path / "buckets" / BUCKET) as base:
+                assert (await clients.ffmpeg(f"{base}/vod/{one}/main.mpd")).hashes == origin.hashes

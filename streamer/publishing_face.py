@@ -110,15 +110,16 @@ class _Quiet:
     def published(self, done: Published, where: Place, seconds: float) -> None:
         """Say where it is."""
         Console().print(
-            f"published {done.objects} objects, {done.bytes / _MILLION:.1f} MB, in {seconds:.1f} s:"
-            f" {done.uploaded} uploaded, the rest was there\n{where}/{keys.MULTIVARIANT}\n{where}/{keys.MPD}",
+            f"published {done.objects} objects, {done.bytes / _MILLION:.1f} MB, in {seconds:.1f} s,"
+            f" {done.uploaded} of them uploaded\n{where}/{keys.MULTIVARIANT}",
             markup=False,
+            highlight=False,
             soft_wrap=True,
         )
 
     def withdrawn(self, gone: int, where: Place) -> None:
         """Say that nothing of it is left."""
-        Console().print(f"{gone} objects deleted from {where}", markup=False, soft_wrap=True)
+        Console().print(f"{gone} objects deleted from {where}", markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -149,6 +150,16 @@ class _Bar(_Quiet):
         """Show how many objects are gone."""
         self._shown("deleting", total, TextColumn("{task.completed:.0f}/{task.total:.0f} objects"))
         self._move(completed=gone, total=total)
+
+    def published(self, done: Published, where: Place, seconds: float) -> None:
+        """Say where it is, below the bar."""
+        self.close()
+        super().published(done, where, seconds)
+
+    def withdrawn(self, gone: int, where: Place) -> None:
+        """Say that nothing of it is left, below the bar."""
+        self.close()
+        super().withdrawn(gone, where)
 
     def close(self) -> None:
         """Take the bar away."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -136,16 +140,45 @@ async def test_an_interrupted_upload_goes_on_where_it_stopped(how, folder, stora
 
 async def test_watched_assets_are_refused_or_completed(clips, data_dir, storage, command):
     async with running(data_dir, fill="watched") as site:
-        asset = (await site.post(clips.make(FILM)))["id"]
-        await site.until(asset, "playable")
-    arguments = ("publish", asset, f"s3://{BUCKET}", "--data", data_dir)
-    said = await command(*arguments, status=1)
-    assert len(said) == 1
-    assert "complete" in said[0]
+        asset, other = [(await site.post(clips.make(FILM)))["id"] for _ in range(2)]
+        for one in (asset, other):
+            await site.until(one, "playable")
+        said = await command("publish", asset, f"s3://{BUCKET}", "--data", data_dir, status=1)
+        assert len(said) == 1
+        assert "complete" in said[0]
+        port = site.base.rpartition(":")[2]
+        wish = ("publish", other, f"s3://{BUCKET}", "--data", data_dir, "--complete", "--json")
+        said = await command(*wish, "--port", port)
+        assert said[-1]["objects"] == len(contents(storage, f"{other}/"))
+        assert (await site.asset(other))["fill"] == "full"
     # No server runs: the command makes what is missing by itself.
-    said = await command(*arguments, "--complete", "--json")
+    said = await command("publish", asset, f"s3://{BUCKET}", "--data", data_dir, "--complete", "--json")
     assert {"making", "listing", "object", "published"} == {line["type"] for line in said}
     assert said[-1]["objects"] == len(contents(storage, f"{asset}/"))
+
+
+async def test_a_terminal_shows_a_bar_and_then_where_it_is(folder, storage, command):
+    argv = [sys.executable, "-m", "streamer", "publish", str(folder), f"s3://{BUCKET}/trailer"]
+    main, terminal = pty.openpty()
+    env = {**os.environ, **storage.env, "TERM": "xterm", "COLUMNS": "120"}
+    process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, env=env, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    with os.fdopen(main, "rb", buffering=0) as shown:
+        text = await asyncio.to_thread(read_all, shown)
+    assert await process.wait() == 0
+    bar, _, end = text.partition("published ")
+    assert "publishing" in bar
+    assert f"s3://{BUCKET}/trailer/main.m3u8" in end
+    assert "publishing" not in end
+
+
+def read_all(terminal) -> str:
+    """Return all that comes until the other side is closed, which a terminal tells by an error."""
+    found = b""
+    with contextlib.suppress(OSError):
+        while piece := terminal.read(65536):
+            found += piece
+    return found.decode()
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def picture(track: Track, rows: NDArray[Any], path: Path, *, received: int) -> t
     )
     reasons = [] if len(track.formats) == len(sequences) == 1 else ["its description changes on the way"]
     for one in sequences:
-        reasons += _sequence_reasons(one, level=_LARGE_LEVEL if large > _LARGE else _LEVEL)
+        reasons += sequence(one, pixels=large)
     if _stretched(inner.get("pasp", b"")) or "clap" in inner:
         reasons.append("its pixels are not square, or some are cut off")
     if not _upright(track.header):
@@ -62,7 +62,9 @@ def picture(track: Track, rows: NDArray[Any], path: Path, *, received: int) -> t
     return tuple(dict.fromkeys(reasons))
 
 
-def _sequence_reasons(one: avc.Sequence, *, level: int) -> Iterator[str]:
+def sequence(one: avc.Sequence, *, pixels: int) -> Iterator[str]:
+    """Say why pictures with this parameter set cannot be served as they are."""
+    level = _LARGE_LEVEL if pixels > _LARGE else _LEVEL
     if one.profile not in _PROFILES or one.chroma != _YUV420 or one.depth != 8:
         yield "it is not 8-bit 4:2:0 in Baseline, Main or High profile"
     if one.level > level:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from packager import boxes, keys
+from packager import boxes, description, keys
 from packager.errors import PackagingError
 from packager.facts import SegmentStored, Sink
 from packager.inits import Init, codecs
@@ -212,37 +212,8 @@ def _copied(
 
 def _init(table: TrackTable, *, handler: str, width: int = 0, height: int = 0) -> Init:
     """Make the init of a track: its own description, no samples, no edit list."""
-    unity = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    movie = struct.pack(">4I", 0, 0, table.timescale, 0) + struct.pack(">IHH8x", 1 << 16, 1 << 8, 0)
-    heard = handler == "soun"
-    shape = (
-        struct.pack(">8xHHH2x", 0, 0, (1 << 8) * heard)
-        + unity
-        + struct.pack(">II", width << 16, height << 16)
-    )
-    undetermined = 0x55C4
-    description = boxes.box(
-        "minf",
-        boxes.full_box("smhd", 0, 0, bytes(4)) if heard else boxes.full_box("vmhd", 0, 1, bytes(8)),
-        boxes.box("dinf", boxes.full_box("dref", 0, 0, struct.pack(">I", 1), boxes.full_box("url ", 0, 1))),
-        boxes.box(
-            "stbl",
-            table.stsd,
-            *(boxes.full_box(name, 0, 0, bytes(4)) for name in ("stts", "stsc", "stco")),
-            boxes.full_box("stsz", 0, 0, bytes(8)),
-        ),
-    )
-    media = boxes.box(
-        "mdia",
-        boxes.full_box("mdhd", 0, 0, struct.pack(">4IHH", 0, 0, table.timescale, 0, undetermined, 0)),
-        boxes.full_box("hdlr", 0, 0, struct.pack(">4x4s12x", handler.encode()), b"\0"),
-        description,
-    )
-    body = boxes.box("ftyp", b"iso6", bytes(4), b"iso6cmfcmp41") + boxes.box(
-        "moov",
-        boxes.full_box("mvhd", 0, 0, movie + unity + bytes(24) + struct.pack(">I", 2)),
-        boxes.box("trak", boxes.full_box("tkhd", 0, 7, struct.pack(">5I", 0, 0, 1, 0, 0) + shape), media),
-        boxes.box("mvex", boxes.full_box("trex", 0, 0, struct.pack(">5I", 1, 1, 0, 0, 0))),
+    body = description.init(
+        table.stsd, timescale=table.timescale, handler=handler, width=width, height=height
     )
     return Init(body=body, digest=hashlib.sha256(body).hexdigest(), codecs=codecs(body))
 

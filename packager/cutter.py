@@ -16,12 +16,21 @@ _MAX_BOX = 1 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One coded frame: presentation time and duration in ticks of its track, and its bytes."""
+    """One coded frame: presentation time and duration in ticks of its track, and its bytes.
+
+    `offset` is how much later than decoded it is shown.
+    """
 
     time: int
     duration: int
     sync: bool
     data: bytes
+    offset: int = 0
+
+    @property
+    def decoded(self) -> int:
+        """Return its decode time."""
+        return self.time - self.offset
 
 
 class Cutter:

@@ -33,18 +33,28 @@ class Hearing(Protocol):
 
 
 async def encode(
-    life: Life, chunks: AsyncIterator[bytes], *, spawner: Spawner, hearing: Hearing, nice: int = 0
+    life: Life,
+    chunks: AsyncIterator[bytes],
+    *,
+    spawner: Spawner,
+    hearing: Hearing,
+    nice: int = 0,
+    lead: int = 0,
 ) -> None:
     """Encode a life until its input ends, and then what is left of it. Raise PackagingError.
 
-    Cancelling it ends ffmpeg at once.
+    Its time 0 is `lead` milliseconds after the input's. Cancelling it ends ffmpeg at once.
     """
-    argv = live_recipe.encode(spawner.ffmpeg, life, sound=life.audio is not None)
-    command = Command(argv=argv, outputs=len(life.names), limits=_limits(life, nice), stdin=chunks)
+    if not life.made:
+        async for _ in chunks:
+            pass
+        return
+    argv = live_recipe.encode(spawner.ffmpeg, life, sound=life.audio is not None, lead=lead)
+    command = Command(argv=argv, outputs=len(life.made), limits=_limits(life, nice), stdin=chunks)
     async with await spawner.start(command) as child:
         try:
             async with asyncio.TaskGroup() as readers:
-                for number, name in enumerate(life.names):
+                for number, name in enumerate(life.made):
                     readers.create_task(_read(child, number, life=life, name=name, hearing=hearing))
         except* PackagingError as group:
             raise group.exceptions[0] from None
@@ -72,6 +82,6 @@ async def _read(child: Child, number: int, *, life: Life, name: str, hearing: He
 def _limits(life: Life, nice: int) -> Limits:
     """Return what an encoder may use: memory by its pixels, and as much time as the broadcast takes."""
     pixels = sum(rung.width * rung.height for rung in life.video)
-    threads = sum(rung.threads for rung in life.video)
+    threads = sum(rung.threads for rung in life.encoded)
     memory = 2 * _GIB + pixels * 300 + threads * (64 << 20)
     return Limits(memory=memory, cpu_seconds=None, wall_seconds=None, nice=nice)

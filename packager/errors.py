@@ -80,6 +80,12 @@ class SegmentMismatch(PackagingError):
     code = "segment-mismatch"
 
 
+class Unpassable(PackagingError):
+    """A publisher's pictures cannot be shown as they are, or no longer can; the message says why."""
+
+    code = "unpassable"
+
+
 class KeyMissing(PackagingError):
     """No object under this key in the store."""
 

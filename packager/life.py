@@ -43,7 +43,8 @@ class Life:
 
     `generation` is random and stands in the key of every object. `started` is the wall clock of media time 0
     in milliseconds since the epoch, `first` the media sequence number of segment 0. `video` is ordered from
-    the top rung down; `audio` is None where the publisher sends no sound.
+    the top rung down; `audio` is None where the publisher sends no sound. With `passthrough` the top rung is
+    the publisher's own pictures; where that was wished for and cannot be, `refusal` says why.
     """
 
     generation: str
@@ -54,6 +55,8 @@ class Life:
     first: int
     video: tuple[VideoRung, ...]
     audio: AudioRung | None
+    passthrough: bool = False
+    refusal: str = ""
 
     @property
     def timescale(self) -> int:
@@ -74,6 +77,16 @@ class Life:
     def names(self) -> tuple[str, ...]:
         """Return the renditions, pictures from the top down, then sound."""
         return tuple(rung.name for rung in self.video) + ((self.audio.name,) if self.audio else ())
+
+    @property
+    def encoded(self) -> tuple[VideoRung, ...]:
+        """Return the rungs of pictures that are encoded, from the top down."""
+        return self.video[1:] if self.passthrough else self.video
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """Return the renditions that an encoder makes."""
+        return self.names[1:] if self.passthrough else self.names
 
     @property
     def part_seconds(self) -> Fraction:
@@ -247,3 +260,15 @@ def frames_of(part_seconds: Fraction, rate: Fraction) -> tuple[int, int]:
     """Return (frames of a part, parts of a segment): parts as near to their length as whole frames allow."""
     frames = max(1, round(part_seconds * rate))
     return frames, max(1, round(SEGMENT_SECONDS * rate / frames))
+
+
+def frames_between(part_seconds: Fraction, rate: Fraction, *, keyframes: int) -> tuple[int, int] | None:
+    """Return (frames of a part, parts of a segment) for keyframes that come every so many frames.
+
+    A segment begins with each of them, or with each of a few. None where no part comes near to its length.
+    """
+    segment = keyframes * max(1, round(SEGMENT_SECONDS * rate / keyframes))
+    wanted = part_seconds * rate
+    whole = (frames for frames in range(1, segment + 1) if segment % frames == 0)
+    frames = min(whole, key=lambda one: max(one / wanted, wanted / one))
+    return (frames, segment // frames) if wanted / 2 < frames < 2 * wanted else None

@@ -59,6 +59,37 @@ def video_rungs(offer: Offer, *, pixels: int, effort: Effort) -> tuple[VideoRung
     return tuple(_thinned(made))
 
 
+def beside(offer: Offer, *, bits: int, pixels: int, effort: Effort) -> tuple[VideoRung, ...]:
+    """Return the rung of pictures that are passed through, of so many bits a second, and those below it.
+
+    Nothing of it is encoded; the others together cost at most `pixels` a second, and there may be none.
+    """
+    rate = output_rate(offer.rate)
+    side = min(offer.width, offer.height)
+    made = [
+        rung(offer.width, offer.height, one, fast=rate > 30, effort=effort)
+        for one in sides(side, effort=effort)
+        if one < side * _SMALLER
+    ]
+    while made and sum(one.width * one.height for one in made) * rate > pixels:
+        del made[0]
+    own = VideoRung(
+        name=f"{side}p",
+        width=offer.width,
+        height=offer.height,
+        maxrate=bits,
+        buffer=bits,
+        crf=0,
+        preset="",
+        threads=0,
+    )
+    return (own, *_thinned(made))
+
+
+_SMALLER = Fraction(9, 10)
+"""A rung that is hardly smaller than the pictures that are passed through would show the same again."""
+
+
 def _thinned(rungs: list[VideoRung]) -> list[VideoRung]:
     """Leave out rungs between the top and the bottom where there are more than players choose among."""
     while len(rungs) > _MOST:

@@ -22,12 +22,14 @@ _PROBE_MICROSECONDS = 100_000
 _MOVFLAGS = "+empty_moov+default_base_moof+frag_every_frame+frag_discont+skip_trailer"
 
 
-def encode(program: Path, life: Life, *, sound: bool) -> tuple[str, ...]:
-    """Encode all renditions of a life from one decode, in the order of its names.
+def encode(program: Path, life: Life, *, sound: bool, lead: int = 0) -> tuple[str, ...]:
+    """Encode the renditions of a life that are made from one decode, in the order of their names.
 
     Pictures come at a constant rate from 0 on, whatever the publisher's times are, and an IDR begins every
-    segment. `sound` says that the input has any; the sound follows the clock of its own times.
+    segment. `sound` says that the input has any; the sound follows the clock of its own times. Time 0 is
+    `lead` milliseconds after that of the input.
     """
+    early = {"itsoffset": f"{-lead}ms"} if lead else {}
     source = ffmpeg.input(
         "pipe:0",
         f="flv",
@@ -39,15 +41,18 @@ def encode(program: Path, life: Life, *, sound: bool) -> tuple[str, ...]:
         codec_whitelist="h264,aac",
         protocol_whitelist="pipe",
         max_pixels=36_000_000,
+        **early,
     )
-    branches = source["v:0"].filter_multi_output("split", len(life.video))
-    outputs = [
-        ffmpeg.output(_scaled(branches[number], rung), f"pipe:{3 + number}", **_video(rung, life))
-        for number, rung in enumerate(life.video)
-    ]
+    outputs = []
+    if life.encoded:
+        branches = source["v:0"].filter_multi_output("split", len(life.encoded))
+        outputs = [
+            ffmpeg.output(_scaled(branches[number], rung), f"pipe:{3 + number}", **_video(rung, life))
+            for number, rung in enumerate(life.encoded)
+        ]
     if life.audio is not None and sound:
         # A filter of the output, not of the graph: when the picture changes its size that one begins anew.
-        outputs.append(ffmpeg.output(source["a:0"], f"pipe:{3 + len(life.video)}", **_audio(life.audio)))
+        outputs.append(ffmpeg.output(source["a:0"], f"pipe:{3 + len(life.encoded)}", **_audio(life.audio)))
     return compiled(program, outputs)
 
 

@@ -50,7 +50,7 @@ def gather(life: Life, name: str) -> Gather:
     return _Sound(life, name) if life.is_sound(name) else _Pictures(life, name)
 
 
-class _Gather:
+class Gatherer:
     """Counts samples into parts. Where parts end follows from the life; what comes in must be just that."""
 
     def __init__(self, life: Life, name: str) -> None:
@@ -69,7 +69,7 @@ class _Gather:
 
     def _close(self, *, last: bool) -> Part:
         samples, self._pending = self._pending, []
-        begin, end = samples[0].time, samples[-1].time + samples[-1].duration
+        begin, end = samples[0].decoded, samples[-1].decoded + samples[-1].duration
         part = Part(
             rendition=self._name,
             segment=self._segment,
@@ -87,12 +87,12 @@ class _Gather:
 
     def _taken(self, sample: Sample) -> list[Part]:
         self._pending.append(sample)
-        if sample.time + sample.duration < self._stop():
+        if sample.decoded + sample.duration < self._stop():
             return []
         return [self._close(last=self._part + 1 == self._life.parts)]
 
 
-class _Pictures(_Gather):
+class _Pictures(Gatherer):
     """Gathers frames, which come at a constant rate in the order in which they are shown."""
 
     def __init__(self, life: Life, name: str) -> None:
@@ -113,7 +113,7 @@ class _Pictures(_Gather):
         return self._taken(Sample(time=sample.time, duration=step, sync=sample.sync, data=sample.data))
 
 
-class _Sound(_Gather):
+class _Sound(Gatherer):
     """Gathers AAC access units by count, as the encoder makes one of every 1024 samples."""
 
     def __init__(self, life: Life, name: str) -> None:
@@ -138,9 +138,11 @@ class _Sound(_Gather):
 
 
 def fragment(samples: Sequence[Sample], *, sequence: int) -> bytes:
-    """Write samples in the order in which they are shown as one moof and its mdat."""
-    entries = [Entry(duration=one.duration, size=len(one.data), sync=one.sync, offset=0) for one in samples]
-    moof = boxes.movie_fragment(sequence=sequence, decode_time=samples[0].time, entries=entries)
+    """Write samples in the order in which they are decoded as one moof and its mdat."""
+    entries = [
+        Entry(duration=one.duration, size=len(one.data), sync=one.sync, offset=one.offset) for one in samples
+    ]
+    moof = boxes.movie_fragment(sequence=sequence, decode_time=samples[0].decoded, entries=entries)
     return moof + boxes.box("mdat", *(one.data for one in samples))
 
 

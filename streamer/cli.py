@@ -146,6 +146,9 @@ def worker(
 def live_create(
     title: Annotated[str, typer.Option(help="What it is called.")] = "Live",
     *,
+    passthrough: Annotated[
+        bool, typer.Option("--passthrough", help="Send its pictures as they are, where they can be.")
+    ] = False,
     test: Annotated[bool, typer.Option("--test", help="Have the server publish a test card to it.")] = False,
     host: Host = None,
     port: Port = None,
@@ -155,7 +158,8 @@ def live_create(
     """Make a stream. Its key is shown once and stored only as a hash."""
     from streamer.live_command import create  # noqa: PLC0415
 
-    _finish(create(_load(config, data=data, host=host, port=port), title=title, test=test))
+    settings = _load(config, data=data, host=host, port=port)
+    _finish(create(settings, title=title, passthrough=passthrough, test=test))
 
 
 @live_app.command("list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from rich.console import Console
@@ -18,14 +19,15 @@ from streamer.live.wish import configured
 from streamer.rows import rfc3339
 
 
-async def create(config: Config, *, title: str, test: bool = False) -> None:
+async def create(config: Config, *, title: str, passthrough: bool = False, test: bool = False) -> None:
     """Make a stream and print its key, once; with `test` the running server publishes a test card to it.
 
-    Raise ServerAway, ConfigError.
+    With `passthrough` the publisher's pictures are the top rung as they are. Raise ServerAway, ConfigError.
     """
     async with opened(config) as database:
         register = Register(database, Channels(database, retention=config.retention))
-        stream, key = await register.create(title=clean_title(title), settings=configured(config))
+        settings = replace(configured(config), passthrough=passthrough)
+        stream, key = await register.create(title=clean_title(title), settings=settings)
     doors = Addresses(
         public_url=config.public_url,
         rtmp=lambda: _fixed(config.live_rtmp_port),

@@ -50,6 +50,11 @@ _SETTINGS: Final[Json] = {
         "maximum": RECONNECT_MOST,
         "description": "How long the publisher may stay away before the broadcast ends.",
     },
+    "passthrough": {
+        "type": "boolean",
+        "description": "Send the publisher's pictures as they are as the top rung, where they can be."
+        " A publisher that leaves then leaves a gap, without the slate.",
+    },
     "takeover": {
         "enum": [str(one) for one in Takeover],
         "description": "Who is on air when a second one comes with the key: the newest, or by `priority`.",

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from fractions import Fraction
 
-from packager import live_ladder
-from packager.errors import PackagingError
+from packager import live_ladder, passthrough
+from packager.errors import PackagingError, Unpassable
 from packager.life import Aired, Life, frames_of, new_generation
 from packager.live_ladder import Offer
 from streamer.ingest.door import Ending, Publisher
@@ -25,6 +26,9 @@ _TRIES = 5
 """Encoders in a row that may fail soon after their start before the broadcast is given up."""
 
 _SOON_SECONDS = 60
+
+_BREAKS = 3
+"""How often pictures may turn out not to be what was passed through before they are encoded instead."""
 
 _COMING_SECONDS = 10
 """How long it may take from a publisher's admission to its being there, at least."""
@@ -63,7 +67,9 @@ class Broadcast:
         self._met = False
         self._said: dict[Kind, Tag] = {}
         self._first: Offer | None = None
-        self._opening = Opening()
+        self._breaks = 0
+        self._refusal = ""
+        self._opening = self._anew()
         self._encoding: Encoding | None = None
         self._changed = asyncio.Event()
         # Segments are longer than a second, so a number is never used twice, not even after a crash.
@@ -86,9 +92,8 @@ class Broadcast:
         self._met = True
         if former is not None:
             former.close(Ending.TAKEN_OVER)
-        self._said, self._opening = {}, Opening()
-        if self._encoding is not None:
-            self._encoding.join()
+        self._part(joined=True)
+        self._said, self._opening = {}, self._anew()
         self._pulse()
         try:
             async for tag in tags:
@@ -98,8 +103,7 @@ class Broadcast:
         finally:
             if self._publisher is publisher:
                 self._publisher = None
-                if self._encoding is not None:
-                    self._encoding.leave()
+                self._part(joined=False)
                 self._pulse()
 
     def end(self) -> None:
@@ -117,8 +121,10 @@ class Broadcast:
             while (offer := await self._opened()) is not None:
                 began = clock()
                 try:
-                    await self._encode(offer)
-                    break
+                    if await self._encode(offer):
+                        break
+                except Unpassable as error:
+                    self._break(error)
                 except PackagingError as error:
                     _log.warning("an encoder of broadcast %s failed: %s", self.asset, error.message)
                     failed = failed + 1 if clock() - began < _SOON_SECONDS else 1
@@ -160,13 +166,13 @@ class Broadcast:
             return False
         return not self.over
 
-    async def _encode(self, offer: Offer) -> None:
-        """Encode one life until there is no publisher any more. Raise PackagingError."""
+    async def _encode(self, offer: Offer) -> bool:
+        """Encode one life; say whether no publisher is to come any more. Raise PackagingError."""
         # What playlists have said of times and tracks holds for all of the broadcast.
         self._first = self._first or offer
         first = self._first
         offer = replace(offer, rate=first.rate, sample_rate=first.sample_rate, channels=first.channels)
-        life = self._life(offer)
+        life = self._life(offer, self._opening)
         encoding = Encoding(
             life,
             offer,
@@ -177,18 +183,22 @@ class Broadcast:
             stand=self._stand,
         )
         encoding.open(self._opening.tags)
-        self._encoding, self._opening = encoding, Opening()
+        self._encoding, self._opening = encoding, self._anew()
         running = asyncio.create_task(encoding.run())
         leaving = asyncio.create_task(self._left())
         try:
             await asyncio.wait((running, leaving), return_when=asyncio.FIRST_COMPLETED)
             encoding.end()
             await running
+            if not leaving.done():
+                self._stand(StreamState.RECONNECTING)
+            return leaving.done()
         except Overloaded:
             self._shed(life)
             raise
         finally:
-            self._encoding = None
+            if self._encoding is encoding:
+                self._encoding = None
             for task in (running, leaving):
                 task.cancel()
             await asyncio.gather(running, leaving, return_exceptions=True)
@@ -208,23 +218,69 @@ class Broadcast:
         while await self._change():
             pass
 
-    def _life(self, offer: Offer) -> Life:
+    def _part(self, *, joined: bool) -> None:
+        """Let the encoder know that its publisher has gone, or that another one comes in its place."""
+        encoding = self._encoding
+        if encoding is None:
+            return
+        if encoding.passthrough:
+            encoding.end()
+            self._encoding = None
+        elif joined:
+            encoding.join()
+        else:
+            encoding.leave()
+
+    def _break(self, error: Unpassable) -> None:
+        """Pass no more pictures through where they have turned out other ones again and again."""
+        self._breaks += 1
+        _log.info("broadcast %s cannot pass pictures through: %s", self.asset, error.message)
+        if self._breaks >= _BREAKS:
+            self._refusal = error.message
+
+    def _anew(self) -> Opening:
+        return Opening(passthrough=self._settings.passthrough and not self._refusal)
+
+    def _life(self, offer: Offer, opening: Opening) -> Life:
         rate = live_ladder.output_rate(offer.rate)
-        frames, parts = frames_of(self._settings.part_seconds, rate)
+        (frames, parts), refusal = self._grid(rate, opening)
+        passage = opening.passage if self._settings.passthrough and not refusal else None
+        means = self._means
+        if passage is not None:
+            video = live_ladder.beside(offer, bits=passage.bits, pixels=means.pixels, effort=means.effort)
+        else:
+            video = live_ladder.video_rungs(offer, pixels=means.pixels, effort=means.effort)
         return Life(
             generation=new_generation(),
             rate=rate,
             part_frames=frames,
             parts=parts,
-            started=self._means.wall() - self._opening.waited,
+            started=means.wall() - opening.waited,
             first=self._next,
-            video=live_ladder.video_rungs(offer, pixels=self._means.pixels, effort=self._means.effort),
+            video=video,
             audio=live_ladder.audio_rung(offer),
+            passthrough=passage is not None,
+            refusal=refusal,
         )
 
+    def _grid(self, rate: Fraction, opening: Opening) -> tuple[tuple[int, int], str]:
+        """Return (frames of a part, parts of a segment), and why pictures cannot be passed through."""
+        length = self._settings.part_seconds
+        if not self._settings.passthrough:
+            return frames_of(length, rate), ""
+        first = self.aired[0].life if self.aired else None
+        given = (first.part_frames, first.parts) if first else None
+        refusal = self._refusal or opening.refusal
+        if opening.passage is not None and not refusal:
+            try:
+                return passthrough.grid(opening.passage, part_seconds=length, rate=rate, given=given), ""
+            except Unpassable as error:
+                refusal = error.message
+        return given or passthrough.usual(length, rate), refusal
+
     def _shed(self, life: Life) -> None:
-        """Encode less from now on: the broadcast goes on without its top rung."""
-        rest = sum(rung.width * rung.height for rung in life.video[1:])
+        """Encode less from now on: the broadcast goes on without the highest rung that is encoded."""
+        rest = sum(rung.width * rung.height for rung in life.encoded[1:])
         self._means = replace(self._means, pixels=int(rest * life.rate))
 
     def _pulse(self) -> None:

@@ -32,7 +32,8 @@ from streamer.rows import (
 )
 from streamer.telling import tell
 from streamer.vocabulary.assets import AssetCreated
-from streamer.vocabulary.live import LadderChanged, Picture, StreamStateChanged
+from streamer.vocabulary.kind import Kind
+from streamer.vocabulary.live import LadderChanged, PassthroughRefused, Picture, StreamStateChanged
 
 _OVER = Failure(step="live", message="The broadcast was over before there was a whole segment of it.")
 _ON_AIR = (str(State.PROBING), str(State.PLAYABLE))
@@ -104,7 +105,8 @@ class Broadcasts:
     async def begin_life(self, asset: str, life: Life) -> Asset:
         """Note the life of an encoder, whose inits are stored: from now on the broadcast can be watched.
 
-        Where its pictures are other ones than those of the life before, an event tells of that.
+        Where its pictures are other ones than those of the life before, an event tells of that; so does one
+        where they cannot be passed through although that was wished for.
         """
         row = {
             "asset": asset,
@@ -123,10 +125,15 @@ class Broadcasts:
                 generation=life.generation,
                 duration="0",
                 state=str(State.PLAYABLE),
+                source={"uncopied": [f"picture: {life.refusal}"]} if life.refusal else None,
             )
             await transaction.execute(insert_new(transaction.connection, schema.generation).values(**row))
             after = await tell(transaction, self._channels, asset, reached=reached)
             await self._tell_ladder(transaction, before, after)
+            if life.refusal and after.live is not None:
+                stream = after.live.stream
+                refused = PassthroughRefused(stream=stream, asset=asset, reason=life.refusal)
+                await self._tell_both(transaction, refused, stream=stream, asset=asset)
             return after
 
         return await self._database.write(work)
@@ -260,7 +267,11 @@ class Broadcasts:
             return
         stream = after.live.stream
         told = LadderChanged(stream=stream, asset=after.id, before=ladders[0], after=ladders[1])
-        for channel in (of_stream(stream), of_asset(after.id)):
+        await self._tell_both(transaction, told, stream=stream, asset=after.id)
+
+    async def _tell_both(self, transaction: Transaction, told: Kind, *, stream: str, asset: str) -> None:
+        """Tell something of a broadcast on its stream's channel and on its own."""
+        for channel in (of_stream(stream), of_asset(asset)):
             await self._channels.stage(transaction, channel, told.type, told.json())
 
 
@@ -270,6 +281,8 @@ def rungs_of(life: Life, count: int) -> list[dict[str, Any]]:
         {"name": rung.name, "kind": "video", "width": rung.width, "height": rung.height}
         for rung in life.video
     ]
+    if life.passthrough:
+        pictures[0]["copied"] = True
     sound: list[dict[str, Any]] = [{"name": life.audio.name, "kind": "audio"}] if life.audio else []
     return [{**rung, "segments": count} for rung in (*pictures, *sound)]
 

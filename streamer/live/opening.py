@@ -7,9 +7,10 @@ from fractions import Fraction
 from itertools import pairwise
 from statistics import median_low
 
-from packager import aac, avc
-from packager.errors import BadBoxes
+from packager import aac, avc, passthrough
+from packager.errors import BadBoxes, Unpassable
 from packager.live_ladder import Offer
+from packager.passthrough import Passage, Picture
 from streamer.errors import ServerError
 from streamer.ingest import flv
 from streamer.ingest.errors import BadAmf
@@ -33,12 +34,17 @@ class Unopened(ServerError):
 class Opening:
     """Takes tags until `offer` is known and it is `ready`; then `tags` are those to begin with.
 
-    The rate is the one that the publisher states, else it is measured over the first pictures. It is ready
-    when an opening burst is over, so that the last tag is of now and not of a moment to come.
+    The rate is the one that the publisher states, else it is measured over the first pictures. For
+    `passthrough` the second keyframe is waited for: then there is a `passage`, or a `refusal` that says why
+    the pictures cannot be passed through. It is ready when an opening burst is over, so that the last tag is
+    of now and not of a moment to come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, passthrough: bool = False) -> None:
         self.offer: Offer | None = None
+        self.passage: Passage | None = None
+        self.refusal = ""
+        self._passthrough = passthrough
         self._stated: Fraction | None = None
         self._configurations: dict[Kind, Tag] = {}
         self._kept: list[Tag] = []
@@ -78,10 +84,24 @@ class Opening:
             raise Unopened("The publisher sends too few pictures to tell their rate.")
         if rate is None or (Kind.AUDIO not in self._configurations and self.waited < SILENT_MS):
             return None
+        if self._passthrough and not self._judged():
+            return None
+        if self.passage is not None:
+            rate = self.passage.rate
         width, height = _size(self._configurations[Kind.VIDEO])
         sound = self._configurations.get(Kind.AUDIO)
         sample_rate, channels = _sound(sound) if sound else (0, 0)
         return Offer(width=width, height=height, rate=rate, sample_rate=sample_rate, channels=channels)
+
+    def _judged(self) -> bool:
+        """Say whether it is known by now if the pictures can be passed through."""
+        pictures = [picture_of(tag) for tag in self._kept if tag.kind is Kind.VIDEO]
+        try:
+            avcc = self._configurations[Kind.VIDEO].body
+            self.passage = passthrough.judge(avcc, pictures, stated=self._stated)
+        except Unpassable as error:
+            self.refusal = error.message
+        return self.passage is not None or bool(self.refusal)
 
     def _measured(self) -> Fraction | None:
         """Return the rate by the usual distance of the pictures, None while there are too few."""
@@ -92,6 +112,11 @@ class Opening:
         # Milliseconds round: the usual distances lie on both sides of the true one, so their mean is taken.
         usual = [step for step in steps if abs(step - median_low(steps)) <= 1]
         return max(_LOWEST, min(_HIGHEST, Fraction(1000 * len(usual), max(1, sum(usual)))))
+
+
+def picture_of(tag: Tag) -> Picture:
+    """Return a picture as it is passed through."""
+    return Picture(time=tag.time, offset=tag.offset, keyframe=tag.keyframe, data=tag.body)
 
 
 def _stated(tag: Tag) -> Fraction | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from packager import parts
@@ -70,8 +70,7 @@ class Push:
             return
         track.sequence += 1
         duration = AAC_FRAME if track.sound else sample.duration
-        placed = Sample(time=sample.time, duration=duration, sync=sample.sync, data=sample.data)
-        body = parts.fragment([placed], sequence=track.sequence)
+        body = parts.fragment([replace(sample, duration=duration)], sequence=track.sequence)
         if track.sound:
             del track.recent[: max(0, len(track.recent) - _CALM_UNITS)]
         elif sample.sync:

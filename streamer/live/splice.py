@@ -142,6 +142,10 @@ class Splice:
         """Return the time of the last picture that went out; -1 before the first."""
         return self._lanes[Kind.VIDEO].last
 
+    def silent(self, now: int) -> bool:
+        """Say whether no picture has come for longer than is waited for."""
+        return self.begun and now - self._lanes[Kind.VIDEO].arrived >= self._patience
+
     def show(self, loops: dict[Kind, Loop]) -> None:
         """Take the slate, which may come after the publisher."""
         for kind, lane in self._lanes.items():

@@ -30,12 +30,14 @@ class Settings:
     """What an owner may set; a broadcast keeps what it has begun with.
 
     `part_seconds` is the length of a part, `dvr_seconds` how far viewers may go back, None for all of the
-    broadcast, `reconnect_seconds` how long a publisher may stay away.
+    broadcast, `reconnect_seconds` how long a publisher may stay away. With `passthrough` the publisher's
+    pictures are the top rung as they are, where they can be.
     """
 
     part_seconds: Fraction = Fraction(333, 1000)
     dvr_seconds: int | None = 7200
     reconnect_seconds: int = 60
+    passthrough: bool = False
     takeover: Takeover = Takeover.NEWEST
 
 
@@ -71,6 +73,7 @@ def stored(settings: Settings) -> dict[str, Any]:
         "part_seconds": str(settings.part_seconds),
         "dvr_seconds": settings.dvr_seconds,
         "reconnect_seconds": settings.reconnect_seconds,
+        "passthrough": settings.passthrough,
         "takeover": str(settings.takeover),
     }
 
@@ -123,5 +126,6 @@ def _settings(row: Mapping[str, Any]) -> Settings:
         part_seconds=Fraction(row["part_seconds"]),
         dvr_seconds=row["dvr_seconds"],
         reconnect_seconds=row["reconnect_seconds"],
+        passthrough=row.get("passthrough", False),
         takeover=Takeover(row["takeover"]),
     )

@@ -66,6 +66,12 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     return value
 
 
+def _passthrough(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidRequest("`passthrough` is true or false.")
+    return value
+
+
 def _takeover(value: Any) -> Takeover:
     if not isinstance(value, str) or value not in list(Takeover):
         raise InvalidRequest(f"`takeover` is one of {', '.join(Takeover)}.")
@@ -76,5 +82,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "part_seconds": _part,
     "dvr_seconds": _dvr,
     "reconnect_seconds": _reconnect,
+    "passthrough": _passthrough,
     "takeover": _takeover,
 }

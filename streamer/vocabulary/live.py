@@ -76,6 +76,18 @@ class LadderChanged(Kind):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassthroughRefused(Kind):
+    """A broadcast's pictures are encoded although its stream asks for `passthrough`."""
+
+    type: ClassVar[str] = "passthrough.refused"
+    about: ClassVar[About] = About(carriers=(STREAM, ASSET))
+
+    stream: Annotated[str, "the stream"]
+    asset: Annotated[str, "the broadcast"]
+    reason: Annotated[str, "what stands against it"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Viewers(Kind):
     """How many watch."""
 

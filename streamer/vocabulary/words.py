@@ -28,6 +28,7 @@ KINDS: tuple[type[Kind], ...] = (
     live.StreamChanged,
     live.StreamDeleted,
     live.LadderChanged,
+    live.PassthroughRefused,
     live.Viewers,
     live.Marker,
     applications.Announcement,

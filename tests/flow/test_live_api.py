@@ -65,6 +65,7 @@ async def test_a_stream_is_made_with_a_key_that_is_shown_once(call, back):
         "part_seconds": 0.2,
         "dvr_seconds": 7200,
         "reconnect_seconds": 60,
+        "passthrough": False,
         "takeover": "newest",
         "playback": {"hls": f"/v/{identity}/main.m3u8", "dash": f"/v/{identity}/main.mpd"},
         "page": f"/watch/{identity}",

@@ -192,6 +192,20 @@ async def test_a_broadcast_that_was_deleted_is_told_as_missing(back, broadcasts,
         await broadcasts.noted(asset.id, "l1", stored(lives.life(), 0))
 
 
+async def test_pictures_that_cannot_be_passed_through_are_told_with_the_reason(back, broadcasts, stream):
+    asset = await broadcasts.begin(stream.id)
+    refused = replace(lives.life(), refusal="its pictures may be interlaced")
+    shown = show(await broadcasts.begin_life(asset.id, refused))
+    assert shown["uncopied"] == ["picture: its pictures may be interlaced"]
+    for channel in (of_asset(asset.id), of_stream(stream.id)):
+        assert [data for type_, data in await told(back, channel) if type_ == "passthrough.refused"] == [
+            {"stream": stream.id, "asset": asset.id, "reason": "its pictures may be interlaced"}
+        ]
+    passed = replace(lives.life("l2", first=1), passthrough=True)
+    shown = show(await broadcasts.begin_life(asset.id, passed))
+    assert (shown["uncopied"], [rung["copied"] for rung in shown["rungs"]]) == ([], [True, False, False])
+
+
 async def test_a_life_with_other_pictures_is_told_on_both_channels(back, broadcasts, stream):
     asset = await broadcasts.begin(stream.id)
     for first, (name, heights) in enumerate([("l1", (360, 180)), ("l2", (360, 180)), ("l3", (180,))]):

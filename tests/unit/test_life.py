@@ -82,6 +82,24 @@ def test_a_life_follows_where_nothing_that_was_said_of_parts_becomes_wrong():
     assert not lived(Fraction(25), Fraction(5, 2)).follows(first)
 
 
+@pytest.mark.parametrize(
+    ("rate", "keyframes", "expected"),
+    [
+        (Fraction(25), 50, (10, 5)),
+        (Fraction(25), 25, (10, 5)),
+        (Fraction(25), 48, (8, 6)),
+        (Fraction(30), 30, (10, 6)),
+        (Fraction(60), 120, (20, 6)),
+        (Fraction(24_000, 1001), 24, (8, 6)),
+        (Fraction(25), 10, (10, 5)),
+        (Fraction(25), 30, (10, 6)),
+        (Fraction(25), 47, None),  # a prime: parts would be a frame or a segment
+    ],
+)
+def test_segments_begin_with_keyframes_wherever_those_are(rate, keyframes, expected):
+    assert life.frames_between(Fraction(1, 3), rate, keyframes=keyframes) == expected
+
+
 def test_a_rendition_is_carried_by_the_nearest_that_is_not_above_it():
     def ladder(*heights):
         rungs = tuple(replace(RUNG, name=f"{height}p", height=height) for height in heights)

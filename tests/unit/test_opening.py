@@ -10,6 +10,7 @@ import pytest
 from streamer.ingest.flv import Kind, Tag
 from streamer.live.opening import Opening, Unopened
 from tests.unit.test_avc import sps
+from tests.unit.test_passthrough import sample
 from tests.unit.test_splice import picture, sound
 
 
@@ -110,3 +111,30 @@ def test_who_never_comes_to_real_time_is_not_waited_for_long():
         assert not opening.ready
         opening.take(picture(40 * n, key=n == 0), 5)
     assert opening.ready
+
+
+def asked(*tags: Tag) -> Opening:
+    opening = Opening(passthrough=True)
+    for tag in tags:
+        opening.take(tag, tag.time)
+    return opening
+
+
+def unit(time: int, *, key: bool = False) -> Tag:
+    return picture(time, key=key, who=sample(5 if key else 1))
+
+
+def test_for_passthrough_the_second_keyframe_is_waited_for():
+    opening = asked(stated(25), avcc(), specific(), *(unit(40 * n, key=n == 0) for n in range(25)))
+    assert opening.offer is None
+    opening.take(unit(1000, key=True), 1000)
+    assert (opening.offer.rate, opening.passage.keyframes, opening.refusal) == (25, 25, "")
+
+
+def test_keyframes_too_far_apart_are_not_waited_for():
+    opening = asked(stated(25), avcc(), specific(), *(unit(40 * n, key=n == 0) for n in range(52)))
+    assert opening.offer is None
+    opening.take(unit(2080), 2080)
+    assert opening.offer is not None
+    assert opening.passage is None
+    assert "2 seconds" in opening.refusal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from fractions import Fraction
 
 import aiohttp
@@ -137,6 +138,17 @@ async def test_a_new_life_ends_the_answers_of_the_one_before(push, site):
     push.begin(LIFE, INITS)
     await (await asking).read()
     assert push.viewers == 0
+
+
+async def test_pictures_keep_their_order_of_decoding(push, site):
+    for number, offset in enumerate((0, 2, -1, -1)):
+        time = (number + offset) * 1000
+        push.sample("360p", replace(frame(number), time=time, offset=offset * 1000))
+    asking = asyncio.create_task(site.get("/360p"))
+    await joined(push, 1)
+    push.over()
+    response = await asking
+    assert times(await response.read()) == [0, 3, 1, 2]
 
 
 # Over a WebSocket.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from types import SimpleNamespace
 
-from streamer.live.streams import Settings, Stream, Takeover, show, stored
+from streamer.live.streams import Settings, Stream, Takeover, show, stored, stream_row
 from streamer.rows import StreamState
 
 STREAM = Stream(
@@ -29,6 +30,7 @@ def test_a_stream_is_shown_with_its_lasting_addresses():
         "part_seconds": 0.333333,
         "dvr_seconds": None,
         "reconnect_seconds": 60,
+        "passthrough": False,
         "takeover": "priority",
         "playback": {"hls": "/v/abcdefghjkmn/main.m3u8", "dash": "/v/abcdefghjkmn/main.mpd"},
         "page": "/watch/abcdefghjkmn",
@@ -37,3 +39,12 @@ def test_a_stream_is_shown_with_its_lasting_addresses():
 
 def test_what_is_stored_is_json_with_exact_times():
     assert json.loads(json.dumps(stored(STREAM.settings)))["part_seconds"] == "1/3"
+
+
+def test_a_stream_that_was_stored_before_passthrough_was_a_setting_does_not_ask_for_it():
+    settings = stored(STREAM.settings)
+    del settings["passthrough"]
+    row = SimpleNamespace(
+        id="a", title="A", state="idle", created=0, updated=0, settings=settings, shown=None
+    )
+    assert stream_row(row).settings == STREAM.settings

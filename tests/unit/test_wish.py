@@ -25,12 +25,14 @@ def test_every_setting_can_be_wished_for():
         "part_seconds": 0.2,
         "dvr_seconds": None,
         "reconnect_seconds": 5,
+        "passthrough": True,
         "takeover": "priority",
     }
     assert settings_of(wish, BEFORE) == Settings(
         part_seconds=Fraction(1, 5),
         dvr_seconds=None,
         reconnect_seconds=5,
+        passthrough=True,
         takeover=Takeover.PRIORITY,
     )
 
@@ -50,7 +52,7 @@ def test_every_setting_can_be_wished_for():
         {"dvr_seconds": 86_401},
         {"reconnect_seconds": -1},
         {"reconnect_seconds": False},
-        {"passthrough": True},
+        {"passthrough": "yes"},
         {"takeover": "oldest"},
         {"takeover": ["newest"]},
         {"dvr": 60},

@@ -190,6 +190,16 @@ export interface LadderChanged {
   after: Picture[];
 }
 
+/** A broadcast's pictures are encoded although its stream asks for `passthrough`. */
+export interface PassthroughRefused {
+  /** the stream */
+  stream: string;
+  /** the broadcast */
+  asset: string;
+  /** what stands against it */
+  reason: string;
+}
+
 /** How many watch. */
 export interface Viewers {
   /** viewers */
@@ -294,6 +304,8 @@ export interface Events {
   "stream.deleted": StreamDeleted;
   /** A broadcast has other pictures from now on, usually because they could not all be encoded in time. */
   "ladder.changed": LadderChanged;
+  /** A broadcast's pictures are encoded although its stream asks for `passthrough`. */
+  "passthrough.refused": PassthroughRefused;
   /** How many watch. */
   "viewers": Viewers;
   /** Something happens at `media_time` of the picture; it is in the playlist under the same id. */
@@ -332,6 +344,7 @@ export type Told =
   | { type: "stream.changed"; data: Stream }
   | { type: "stream.deleted"; data: StreamDeleted }
   | { type: "ladder.changed"; data: LadderChanged }
+  | { type: "passthrough.refused"; data: PassthroughRefused }
   | { type: "viewers"; data: Viewers }
   | { type: "marker"; data: Marker }
   | { type: "announcement"; data: Announcement }

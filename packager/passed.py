@@ -94,6 +94,8 @@ class _Parts(Gatherer):
     def _judge(self, sample: Sample) -> None:
         begin, end = (self._life.border(self._name, self._segment + n) for n in (0, 1))
         if sample.decoded == begin and not (sample.sync and sample.time == begin):
-            raise Unpassable("no keyframe begins a segment; keep the encoder's keyframe interval constant")
+            raise Unpassable(
+                "no keyframe begins a segment; have the encoder keep its interval (x264: scenecut=0)"
+            )
         if not begin <= sample.time < end:
             raise Unpassable("pictures are shown before the keyframe that they follow")

@@ -201,7 +201,7 @@ async def by_priority(program) -> AsyncIterator[Show]:
 
 
 @contextlib.asynccontextmanager
-async def showing(program: Path, settings: Settings) -> AsyncIterator[Show]:
+async def showing(program: Path, settings: Settings, *, pixels: int = 10**9) -> AsyncIterator[Show]:
     """Run a broadcast until the block ends."""
     async with Spawner(program) as spawner:
         air, store = Air(), MemoryStore()
@@ -209,7 +209,7 @@ async def showing(program: Path, settings: Settings) -> AsyncIterator[Show]:
         broadcast = Broadcast(
             "a",
             settings=settings,
-            means=Means(spawner=spawner, effort=Effort(preset="ultrafast"), pixels=10**9, wall=wall_clock),
+            means=Means(spawner=spawner, effort=Effort(preset="ultrafast"), pixels=pixels, wall=wall_clock),
             air=air,
             push=Push(),
             recorder=recorder,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from packager.cutter import Cutter
 from streamer.ingest import flv
-from streamer.ingest.flv import Kind
+from streamer.ingest.flv import Kind, Tag
 from streamer.live.streams import Settings
 from streamer.rows import StreamState
 from tests.flow.test_broadcast import Show, program, showing  # noqa: F401 - a fixture
+from tests.flow.whole_site import processes
 from tests.media import reader
 from tests.media.clip import X264, Clip
 from tests.media.sources import constant
@@ -36,10 +39,18 @@ async def show(program):  # noqa: F811 - it is used
         yield made
 
 
-def units(file) -> list[bytes]:
+def units(file: Path) -> list[bytes]:
     """Return the access units of a publisher's pictures."""
     tags = flv.read(file.read_bytes())
     return [tag.body for tag in tags if tag.kind is Kind.VIDEO and not tag.configuration]
+
+
+def altered(file: Path, name: str, change: Callable[[Tag], Tag | None]) -> Path:
+    """Return another file with tags of pictures and sound as they are changed, None for those left out."""
+    tags = [tag if tag.configuration else change(tag) for tag in flv.read(file.read_bytes())]
+    made = file.with_name(f"{file.stem}-{name}{file.suffix}")
+    made.write_bytes(flv.head() + b"".join(flv.write(tag) for tag in tags if tag is not None))
+    return made
 
 
 def passed(show: Show, number: int = 0) -> list[bytes]:
@@ -116,13 +127,36 @@ async def test_keyframes_too_far_apart_are_encoded_and_the_reason_is_told(show, 
 
 
 async def test_pictures_that_turn_out_other_ones_begin_another_life(show, clips):
-    tags = flv.read(clips.make(PLAIN).read_bytes())
-    # The keyframe after three seconds is lost with some pictures before and behind it.
-    file = clips.make(PLAIN).with_name("passed-broken.flv")
-    kept = [tag for tag in tags if not (tag.kind is Kind.VIDEO and 3_900 <= tag.time < 4_100)]
-    file.write_bytes(flv.head() + b"".join(map(flv.write, kept)))
+    # The keyframe after four seconds is lost with some pictures before and behind it.
+    file = altered(clips.make(PLAIN), "broken", lambda tag: None if 3_900 <= tag.time < 4_100 else tag)
     show.publish(file)
     await show.on_air(3, life=1)
     before, after = show.air.lives
     assert (before.passthrough, after.passthrough) == (True, True)
     assert len(passed(show)) >= 75
+    assert StreamState.RECONNECTING not in show.air.states
+
+
+async def test_a_publisher_that_falls_silent_begins_another_life_when_it_goes_on(show, clips):
+    file = altered(
+        clips.make(PLAIN),
+        "silent",
+        lambda tag: tag if tag.time < 3_000 else replace(tag, time=tag.time + 4_000),
+    )
+    show.publish(file)
+    await show.on_air(3, life=1)
+    assert [life.passthrough for life in show.air.lives] == [True, True]
+    assert show.air.states[:2] == [StreamState.LIVE, StreamState.RECONNECTING]
+
+
+async def test_without_sound_and_nothing_that_could_be_encoded_there_is_no_encoder(program, clips):  # noqa: F811
+    async with showing(program, WISH, pixels=0) as show:
+        file = clips.make(replace(PLAIN, name="passed-mute", sounds=()))
+        publisher = show.publish(file)
+        await show.on_air(6)
+        assert show.air.lives[0].names == ("180p",)
+        assert processes(program) == []
+        publisher.stop()
+        await show.air.until(lambda: show.broadcast.aired)
+        found = passed(show)
+        assert found == units(file)[: len(found)]

@@ -48,6 +48,18 @@ test("each stream that is listed is followed, and keeps its address when it chan
   expect(listeners.size).toBe(0);
 });
 
+test("why pictures are not passed through is told until others come", async () => {
+  const { streams, listeners } = opened();
+  await vi.waitFor(() => expect([...listeners.keys()]).toEqual(["stream:s"]));
+  const tell = (type: string, data: unknown): void => listeners.get("stream:s")?.event(heard(type, data));
+  const refusal = (): string | undefined => streams.store.getState().streams[0]?.refusal;
+  tell("passthrough.refused", { stream: "s", asset: "a", reason: "its keyframes are far apart" });
+  tell("stream.state", { stream: "s", asset: "a", state: "live" });
+  expect(refusal()).toBe("its keyframes are far apart");
+  tell("stream.state", { stream: "s", asset: "a", state: "reconnecting" });
+  expect(refusal()).toBeUndefined();
+});
+
 test("a key is seen until one has it, and a new one takes its place", async () => {
   const { streams } = opened({ createStream: async () => keyed("n", "k1"), rotateKey: async () => keyed("n", "k2") });
   await vi.waitFor(() => expect(streams.store.getState().loading).toBe(false));

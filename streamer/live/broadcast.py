@@ -234,7 +234,7 @@ class Broadcast:
     def _break(self, error: Unpassable) -> None:
         """Pass no more pictures through where they have turned out other ones again and again."""
         self._breaks += 1
-        _log.info("broadcast %s cannot pass pictures through: %s", self.asset, error.message)
+        _log.info("broadcast %s passes pictures through no longer: %s", self.asset, error.message)
         if self._breaks >= _BREAKS:
             self._refusal = error.message
 
@@ -245,6 +245,8 @@ class Broadcast:
         rate = live_ladder.output_rate(offer.rate)
         (frames, parts), refusal = self._grid(rate, opening)
         passage = opening.passage if self._settings.passthrough and not refusal else None
+        if refusal:
+            _log.info("broadcast %s is encoded and not passed through: %s", self.asset, refusal)
         means = self._means
         if passage is not None:
             video = live_ladder.beside(offer, bits=passage.bits, pixels=means.pixels, effort=means.effort)

@@ -12,6 +12,8 @@ export interface Stream {
   page: string;
   /** Where publishers send to, by protocol. */
   ingest?: Record<string, string>;
+  /** Why the broadcast's pictures are encoded although the stream asks for them as they are, once that is told. */
+  refusal?: string | undefined;
 }
 
 /** A stream with its key, which is told once. */

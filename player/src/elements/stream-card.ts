@@ -86,7 +86,7 @@ export class StreamCard extends LitElement {
   }
 
   override render(): TemplateResult {
-    const { asset, id, page, state: now, title } = this.stream;
+    const { asset, id, page, refusal, state: now, title } = this.stream;
     const [tone, words, busy] = LIGHTS[now];
     const on = broadcasting(this.stream);
     return html`<article aria-label=${title}>
@@ -97,6 +97,7 @@ export class StreamCard extends LitElement {
         </h2>
         <span class="light ${busy ? "busy" : ""}" style="--tone:${tone}" role="status">${words}</span>
       </header>
+      ${refusal && on ? html`<p class="hint">Encoded, and not passed through: ${refusal}.</p>` : nothing}
       ${this.sending()}
       <browser-sender .key=${this.key}></browser-sender>
       <footer>

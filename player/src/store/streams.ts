@@ -118,9 +118,13 @@ export class Streams {
     if (type === "stream.changed") this.put(data as Stream);
     if (type === "stream.deleted") this.drop(id);
     const stream = this.find(id);
-    if (type !== "stream.state" || !stream) return;
+    if (!stream) return;
+    if (type === "passthrough.refused") this.put({ ...stream, refusal: (data as { reason: string }).reason });
+    if (type !== "stream.state") return;
     const { asset, state } = data as { asset: string; state: StreamState };
-    this.put({ ...stream, asset, state });
+    // What comes next is looked at anew.
+    const over = state === "connecting" || state === "reconnecting";
+    this.put({ ...stream, asset, state, refusal: over ? undefined : stream.refusal });
   }
 
   private put(stream: Stream | undefined): void {

@@ -145,7 +145,9 @@ def _read_trun(
         data = mdat[position : position + size]
         if len(data) != size:
             raise BadBoxes("a sample lies outside its mdat")
-        yield Sample(time=decode + offset, duration=duration, sync=not flags & 0x10000, data=data)
+        yield Sample(
+            time=decode + offset, duration=duration, sync=not flags & 0x10000, data=data, offset=offset
+        )
         position += size
         decode += duration
 

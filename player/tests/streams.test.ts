@@ -48,7 +48,7 @@ test("each stream that is listed is followed, and keeps its address when it chan
   expect(listeners.size).toBe(0);
 });
 
-test("why pictures are not passed through is told until others come", async () => {
+test("why pictures are not passed through is told until the next broadcast", async () => {
   const { streams, listeners } = opened();
   await vi.waitFor(() => expect([...listeners.keys()]).toEqual(["stream:s"]));
   const tell = (type: string, data: unknown): void => listeners.get("stream:s")?.event(heard(type, data));
@@ -56,7 +56,7 @@ test("why pictures are not passed through is told until others come", async () =
   tell("passthrough.refused", { stream: "s", asset: "a", reason: "its keyframes are far apart" });
   tell("stream.state", { stream: "s", asset: "a", state: "live" });
   expect(refusal()).toBe("its keyframes are far apart");
-  tell("stream.state", { stream: "s", asset: "a", state: "reconnecting" });
+  tell("stream.state", { stream: "s", asset: "b", state: "connecting" });
   expect(refusal()).toBeUndefined();
 });
 

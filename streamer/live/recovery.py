@@ -123,4 +123,4 @@ async def end_of(store: Store, life: Life, name: str, number: int) -> int:
     cutter = Cutter()
     init = await store.get(keys.init(life.generation, name))
     body = await store.get(keys.segment(life.generation, name, number))
-    return max(sample.time + sample.duration for sample in (*cutter.feed(init), *cutter.feed(body)))
+    return max(sample.decoded + sample.duration for sample in (*cutter.feed(init), *cutter.feed(body)))

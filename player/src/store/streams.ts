@@ -122,9 +122,8 @@ export class Streams {
     if (type === "passthrough.refused") this.put({ ...stream, refusal: (data as { reason: string }).reason });
     if (type !== "stream.state") return;
     const { asset, state } = data as { asset: string; state: StreamState };
-    // What comes next is looked at anew.
-    const over = state === "connecting" || state === "reconnecting";
-    this.put({ ...stream, asset, state, refusal: over ? undefined : stream.refusal });
+    // Another broadcast is looked at anew.
+    this.put({ ...stream, asset, state, refusal: state === "connecting" ? undefined : stream.refusal });
   }
 
   private put(stream: Stream | undefined): void {

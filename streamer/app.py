@@ -236,7 +236,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         effort=tools.effort,
         clock=truth.clock,
     )
-    origin = Origin(tools.store, shelf, asked=asked, live=live.delivery)
+    origin = Origin(tools.store, shelf, memory=config.cache_bytes, asked=asked, live=live.delivery)
     stack.push_async_callback(origin.close)
 
     def forget(asset: str) -> None:

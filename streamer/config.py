@@ -101,6 +101,11 @@ class Config(BaseSettings):
     disk_reserve_bytes: int = Field(
         1 << 30, ge=0, description="Free space that uploads must leave; else 507."
     )
+    cache_bytes: int = Field(
+        64 << 20,
+        ge=0,
+        description="Memory for media that is asked for again; as much again for what is on air.",
+    )
     encode_slots: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
         ge=1,

@@ -94,7 +94,13 @@ def station(
         studio,
         srt=None if lines is None else lambda host: SrtReceiver(lines, studio.admit_to, spawner, host=host),
     )
-    delivery = Delivery(studio.find, store, alias=Aliases(database).resolve, push=studio.pushed)
+    delivery = Delivery(
+        studio.find,
+        store,
+        alias=Aliases(database).resolve,
+        push=studio.pushed,
+        memory=config.cache_bytes,
+    )
     whip = WhipReceiver(studio, spawner, peer=webrtc())
     return Station(
         recovery=recovery,

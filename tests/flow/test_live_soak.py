@@ -26,11 +26,14 @@ SETTINGS = {
     "STREAMER_LIVE_RTMP_PORT": "0",
     "STREAMER_ENCODE_PRESET": "ultrafast",
     "STREAMER_DISK_RESERVE_BYTES": "0",
+    "STREAMER_CACHE_BYTES": str(
+        1 << 20
+    ),  # full after a minute, so that whatever still grows is something else
 }
 RATE = 25
 WINDOW_SECONDS = 60
 SAMPLE_SECONDS = 5
-SERVER_GROWTH, ENCODER_GROWTH = 16 << 20, 8 << 20
+SERVER_GROWTH, ENCODER_GROWTH = 4 << 20, 4 << 20
 """Bytes by which the last third of the time may lie above the middle one."""
 
 DRIFT_MS = 20

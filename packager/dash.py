@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Any, TypeAlias
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
-from packager import labels
+from packager import event_streams, labels
+from packager.elements import descriptor, tag
 from packager.model import Presentation, Rendition, Storyboard
 
 PROFILES = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019"
@@ -35,10 +36,14 @@ Template: TypeAlias = Callable[[Rendition], list[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What differs between media that are there and such as are being made: `clock` goes into every set."""
+    """What differs between media that are there and such as are being made.
+
+    `clock` and `inband`, what segments tell of themselves, go into every set of pictures or sound.
+    """
 
     template: Template
     clock: Sequence[str] = ()
+    inband: Sequence[str] = ()
 
 
 def mpd(presentation: Presentation) -> str:
@@ -56,6 +61,9 @@ def mpd(presentation: Presentation) -> str:
             minBufferTime=duration(Fraction(presentation.target_duration)),
         ),
         tag("Period", id="0", start="PT0S"),
+        *event_streams.streams(
+            presentation.markers, begin=Fraction(presentation.started), scale=event_streams.MICROSECONDS
+        ),
         *sets(presentation),
         "</Period>",
         # With so early a start any clock will do; without one dash.js asks a third party, or fails.
@@ -127,7 +135,8 @@ def _video(rungs: Sequence[Rendition], form: Form) -> list[str]:
         maxFrameRate=_rate(fastest),
         par=f"{shape.numerator}:{shape.denominator}",
     )
-    return [head, *form.clock, _role("main"), *_representations(rungs, form.template), "</AdaptationSet>"]
+    said = [*form.inband, *form.clock, _role("main")]
+    return [head, *said, *_representations(rungs, form.template), "</AdaptationSet>"]
 
 
 def _audio(rendition: Rendition, *, number: int, name: str, default: bool, form: Form) -> list[str]:
@@ -146,6 +155,7 @@ def _audio(rendition: Rendition, *, number: int, name: str, default: bool, form:
     return [
         head,
         descriptor("AudioChannelConfiguration", CHANNELS, _CONFIGURATION.get(rendition.channels, 2)),
+        *form.inband,
         _label(name),
         *form.clock,
         _role("main" if default else "alternate"),
@@ -292,19 +302,6 @@ def _timeline(borders: Sequence[int]) -> list[str]:
         lines.append(f'<S{at} d="{length}" r="{more}"/>' if more else f'<S{at} d="{length}"/>')
         at = ""
     return lines
-
-
-def tag(name: str, /, *, empty: bool = False, **attributes: str | int | None) -> str:
-    """Return an opening tag, or an empty one; attributes that are None are left out."""
-    said = "".join(
-        f" {key}={quoteattr(str(value))}" for key, value in attributes.items() if value is not None
-    )
-    return f"<{name}{said}{'/' if empty else ''}>"
-
-
-def descriptor(name: str, scheme: str, value: str | int) -> str:
-    """Return an element of DescriptorType (23009-1 5.8.2)."""
-    return tag(name, empty=True, schemeIdUri=scheme, value=value)
 
 
 def _role(value: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
 import m3u8
 
-from packager import keys, labels
+from packager import dates, keys, labels
+from packager.dateranges import DateRanges
 from packager.model import Kind, Presentation, Rendition
 
 VERSION = 7
@@ -127,13 +127,12 @@ def _head(presentation: Presentation, *, target: int, start: Fraction, tags: tup
         *tags,
         program_date_time(presentation.started * 1000 + milliseconds),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + DateRanges(presentation.markers).between(Fraction(presentation.started))
 
 
 def program_date_time(milliseconds: int) -> str:
     """Return the line that gives the following segment its wall clock, in milliseconds since the epoch."""
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
-    return f"#EXT-X-PROGRAM-DATE-TIME:{moment.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
+    return f"#EXT-X-PROGRAM-DATE-TIME:{dates.iso(milliseconds)}"
 
 
 def rounded(dividend: int, divisor: int) -> int:

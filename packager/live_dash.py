@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import partial
 
-from packager import dash, live_present
-from packager.dash import descriptor, duration, tag
+from packager import airtime, dash, dates, event_streams, live_present
+from packager.dash import duration
+from packager.elements import descriptor, tag
 from packager.life import PARTS_HELD, Aired, Life
+from packager.marker import Marker
 from packager.model import Presentation, Rendition
 
 CLOCK_PATH = "/time"
@@ -22,13 +23,19 @@ _SLACK = 2000
 
 
 def mpd(
-    lives: Sequence[Aired], codecs: Mapping[str, str], *, window: int | None = None, ended: bool = False
+    lives: Sequence[Aired],
+    codecs: Mapping[str, str],
+    *,
+    window: int | None = None,
+    ended: bool = False,
+    markers: Sequence[Marker] = (),
 ) -> str:
     """Return the MPD. On air it only changes with the lives: players count segments by the clock.
 
-    Once the broadcast has `ended` it is static, the lives one behind the other without the time between them.
+    So it does with markers that no segment tells of. Once the broadcast has `ended` it is static, the lives
+    one behind the other without the time between them.
     """
-    body = _recorded(lives, codecs) if ended else _on_air(lives, codecs, window=window)
+    body = _recorded(lives, codecs, markers) if ended else _on_air(lives, codecs, markers, window=window)
     return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *body, "</MPD>")) + "\n"
 
 
@@ -40,16 +47,19 @@ def first_listed(lives: Sequence[Aired], *, window: int | None) -> int:
     return next(n for n, aired in enumerate(lives) if _end(aired) > edge - window or aired is lives[-1])
 
 
-def _on_air(lives: Sequence[Aired], codecs: Mapping[str, str], *, window: int | None) -> list[str]:
+def _on_air(
+    lives: Sequence[Aired], codecs: Mapping[str, str], markers: Sequence[Marker], *, window: int | None
+) -> list[str]:
     first = lives[0].life
     target = PARTS_HELD * first.part_seconds
+    apart = [one for one in markers if not one.inband]
     head = tag(
         "MPD",
         xmlns="urn:mpeg:dash:schema:mpd:2011",
         profiles=dash.PROFILES,
         type="dynamic",
-        availabilityStartTime=_moment(first.started),
-        publishTime=_moment(lives[-1].life.started),
+        availabilityStartTime=dates.iso(first.started),
+        publishTime=dates.iso(max([lives[-1].life.started, *(one.created for one in apart)])),
         minimumUpdatePeriod=duration(Fraction(first.target_duration)),
         timeShiftBufferDepth=None if window is None else duration(Fraction(window)),
         suggestedPresentationDelay=duration(target),
@@ -57,18 +67,21 @@ def _on_air(lives: Sequence[Aired], codecs: Mapping[str, str], *, window: int | 
         minBufferTime=duration(target),
     )
     lines = [head, *_service(int(target * 1000))]
-    for aired in lives[first_listed(lives, window=window) :]:
+    shares = list(airtime.shares(lives, apart))
+    for aired, begin, own in shares[first_listed(lives, window=window) :]:
         life = aired.life
         length = duration(_shortest(aired)) if aired.over else None
         start = duration(Fraction(life.started - first.started, 1000))
         lines.append(tag("Period", id=life.generation, start=start, duration=length))
-        form = dash.Form(template=partial(_template, life), clock=_clock(life))
+        lines += event_streams.streams(own, begin=begin, scale=life.timescale)
+        # Said from the beginning on: the MPD does not change when a marker comes.
+        form = dash.Form(template=partial(_template, life), clock=_clock(life), inband=event_streams.inband())
         lines += dash.sets(_bare(aired, codecs), form)
         lines.append("</Period>")
     return [*lines, descriptor("UTCTiming", CLOCK, CLOCK_PATH)]
 
 
-def _recorded(lives: Sequence[Aired], codecs: Mapping[str, str]) -> list[str]:
+def _recorded(lives: Sequence[Aired], codecs: Mapping[str, str], markers: Sequence[Marker]) -> list[str]:
     presentations = [live_present.presentation(aired, codecs) for aired in lives]
     lengths = [_shortest(aired) for aired in lives]
     head = tag(
@@ -80,10 +93,16 @@ def _recorded(lives: Sequence[Aired], codecs: Mapping[str, str]) -> list[str]:
         minBufferTime=duration(Fraction(lives[0].life.target_duration)),
     )
     lines, start = [head], Fraction(0)
-    for aired, presentation, length in zip(lives, presentations, lengths, strict=True):
+    shares = airtime.shares(lives, markers)
+    for (aired, begin, own), presentation, length in zip(shares, presentations, lengths, strict=True):
         head = tag("Period", id=presentation.generation, start=duration(start), duration=duration(length))
-        form = dash.Form(template=partial(_listed, aired)) if aired.begin else None
-        lines += [head, *dash.sets(presentation, form), "</Period>"]
+        apart = [one for one in own if not one.inband and one.moment < begin + length]
+        events = event_streams.streams(apart, begin=begin, scale=aired.life.timescale)
+        form = dash.Form(
+            template=partial(_listed, aired) if aired.begin else dash.template,
+            inband=event_streams.inband() if any(one.inband for one in own) else (),
+        )
+        lines += [head, *events, *dash.sets(presentation, form), "</Period>"]
         start += length
     return lines
 
@@ -105,7 +124,7 @@ def _clock(life: Life) -> list[str]:
         id=0,
         type="encoder",
         inband="true",
-        wallClockTime=_moment(life.started),
+        wallClockTime=dates.iso(life.started),
         presentationTime=0,
     )
     return [reference, descriptor("UTCTiming", CLOCK, CLOCK_PATH), "</ProducerReferenceTime>"]
@@ -152,11 +171,6 @@ def _end(aired: Aired) -> Fraction:
     """Return the wall clock at which a life ends so far, in seconds since the epoch."""
     life = aired.life
     return Fraction(life.started, 1000) + aired.segments * life.segment_seconds
-
-
-def _moment(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _decimal(seconds: Fraction) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from packager import hls, keys, live_present
+from packager import airtime, hls, keys, live_present
+from packager.dateranges import DateRanges
 from packager.life import PARTS_HELD, Aired, Life, carried
 from packager.live_rows import MICROSECOND, Rows
 
@@ -24,6 +25,8 @@ _HOLD_BACK = 3
 
 _LEAST_WINDOW = 4
 """Target durations that stay listed, however short a window is asked for (§6.2.2 asks for three)."""
+
+_NO_RANGES = DateRanges()
 
 
 def multivariant(lives: Sequence[Aired], codecs: Mapping[str, str]) -> str:
@@ -67,10 +70,18 @@ class MediaPlaylist:
         self._parts = low_latency
         self._rows: dict[str, Rows] = {}
 
-    def render(self, lives: Sequence[Aired], *, ended: bool = False, skip: bool = False) -> str:
+    def render(
+        self,
+        lives: Sequence[Aired],
+        *,
+        ended: bool = False,
+        skip: bool = False,
+        ranges: DateRanges = _NO_RANGES,
+    ) -> str:
         """Return the playlist as it is now. `skip` leaves out what a client has seen before (§6.2.5.1).
 
-        Once the broadcast has `ended` it is final; with no window it is then the recording.
+        Once the broadcast has `ended` it is final; with no window it is then the recording. Markers are
+        listed from the window's beginning on, always all of them: CAN-SKIP-DATERANGES is not offered.
         """
         first = lives[0].life
         spans = self._spans(lives)
@@ -82,6 +93,7 @@ class MediaPlaylist:
         return "".join(
             (
                 self._head(lives, spans, ended=ended),
+                _dated(lives, spans, ranges, ended=ended),
                 f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}\n" if skipped else "",
                 *_listed(spans, skipped=skipped, shown=shown, parts=parts),
                 *(self._next(lives, spans) if parts else ()),
@@ -151,6 +163,16 @@ class MediaPlaylist:
         for name in lives[-1].life.names:
             if name != self._name:
                 yield from _report(lives, name)
+
+
+def _dated(lives: Sequence[Aired], spans: Sequence[_Span], ranges: DateRanges, *, ended: bool) -> str:
+    """Return the lines of the markers within the window, and of those that are still to come."""
+    if not ranges:
+        return ""
+    first = spans[0] if spans else None
+    begin = airtime.begin(replace(first.aired, begin=first.first) if first else lives[0])
+    end = airtime.begin(lives[-1]) + lives[-1].seconds if ended and lives[-1].segments else None
+    return ranges.between(begin, end)
 
 
 def _listed(spans: Sequence[_Span], *, skipped: int, shown: int, parts: bool) -> Iterator[str]:

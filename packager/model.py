@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
+from packager.marker import Marker
+
 
 class Scan(StrEnum):
     """How a picture is scanned."""
@@ -197,3 +199,4 @@ class Presentation:
     storyboard: Storyboard | None = None
     poster: str | None = None
     ended: bool = True
+    markers: tuple[Marker, ...] = ()

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from packager import life, live_hls
+from packager.dateranges import DateRanges
 from packager.life import Aired, Life, Reach
+from packager.marker import Marker
 from packager.plan import AudioRung, VideoRung
+from tests.unit.marked import marker, spliced
 
 STARTED = 1_795_867_200_250
 CODECS = {"720p": "avc1.42c01f", "360p": "avc1.42c01e", "audio-0": "mp4a.40.2"}
@@ -79,11 +82,13 @@ class Case:
     low_latency: bool = True
     ended: bool = False
     skip: bool = False
+    markers: tuple[Marker, ...] = ()
 
     def playlist(self, name: str) -> str:
         """Return a media playlist."""
         made = live_hls.MediaPlaylist(name, window=self.window, low_latency=self.low_latency)
-        return made.render(self.lives, ended=self.ended, skip=self.skip)
+        ranges = DateRanges(self.markers)
+        return made.render(self.lives, ended=self.ended, skip=self.skip, ranges=ranges)
 
     def playlists(self) -> dict[str, str]:
         """Return all playlists by key."""
@@ -107,6 +112,17 @@ def fallen() -> tuple[Aired, ...]:
     return replace(whole, reach=short), aired(second, 1, 2)
 
 
+def markers() -> tuple[Marker, ...]:
+    """Return markers of a succession: in both of its lives, between them, and behind it."""
+    at = [Fraction(STARTED, 1000) + Fraction(one) for one in ("0.04", "10", "15", "600")]
+    return (
+        marker(at[0], number=1, inband=False),
+        marker(at[1], number=2),
+        spliced(at[2], number=3, inband=False),
+        marker(at[3], number=4),
+    )
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "first-part": lambda: Case(lives=(aired(lived(), 0, 1),)),
     "mid-window": lambda: Case(lives=(aired(lived(), 40, 4),), window=30),
@@ -116,6 +132,13 @@ CASES: dict[str, Callable[[], Case]] = {
     "skip": lambda: Case(lives=(aired(lived(), 12, 3),), skip=True),
     "plain": lambda: Case(lives=(aired(lived(), 6, 2),), low_latency=False),
     "ended": lambda: Case(lives=(over(lived(), 6, 2),), ended=True, window=8),
+    "marked": lambda: Case(lives=(aired(lived(), 12, 3),), markers=markers()),
+    "marked-recording": lambda: Case(
+        lives=(succession()[0], over(succession()[1].life, 2, 1)),
+        ended=True,
+        window=None,
+        markers=markers(),
+    ),
     "recording": lambda: Case(
         lives=(succession()[0], over(succession()[1].life, 2, 1)), ended=True, window=None
     ),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from packager.model import Kind, Presentation, Rendition, Storyboard
+from tests.unit.marked import marker, spliced
 
 GENERATION = "0a1b2c3d"
 STARTED = 1_700_000_000
@@ -180,6 +181,13 @@ def _so_far(presentation: Presentation, segments: int) -> dict:
     }
 
 
+def marked() -> Presentation:
+    """Return a film with markers."""
+    made, at = film(), Fraction(film().started)
+    told = (marker(at, number=1), spliced(at + Fraction(2002, 1000), number=2))
+    return replace(made, markers=tuple(replace(one, inband=False) for one in told))
+
+
 CASES = {
     "film": film,
     "complete": complete,
@@ -188,4 +196,5 @@ CASES = {
     "silent": silent,
     "hostile": hostile,
     "arriving": arriving,
+    "marked": marked,
 }

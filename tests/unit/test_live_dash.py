@@ -12,7 +12,10 @@ from lxml import etree
 
 from packager import live_dash
 from packager.life import Aired
-from tests.unit.broadcasts import CODECS, STARTED, aired, fallen, lived, over, succession
+from packager.marker import Marker
+from tests.unit.broadcasts import CASES as LIVE
+from tests.unit.broadcasts import CODECS, STARTED, aired, fallen, lived, markers, over, succession
+from tests.unit.marked import marker
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 GRAMMAR = etree.RelaxNG(etree.parse(GOLDEN / "schema" / "mpd.rng"))
@@ -22,11 +25,20 @@ CASES = {
     "successor": lambda: (succession(), False),
     "fallen": lambda: (fallen(), False),
     "recording": lambda: ((succession()[0], over(succession()[1].life, 2, 1)), True),
+    "marked": lambda: (LIVE["marked"]().lives, False),
+    "marked-recording": lambda: (LIVE["marked-recording"]().lives, True),
 }
 
 
-def parsed(lives: tuple[Aired, ...], *, ended: bool = False, window: int | None = 7200) -> etree._Element:
-    root = etree.fromstring(live_dash.mpd(lives, CODECS, ended=ended, window=window).encode())
+def parsed(
+    lives: tuple[Aired, ...],
+    *,
+    ended: bool = False,
+    window: int | None = 7200,
+    markers: tuple[Marker, ...] = (),
+) -> etree._Element:
+    body = live_dash.mpd(lives, CODECS, ended=ended, window=window, markers=markers)
+    root = etree.fromstring(body.encode())
     GRAMMAR.assertValid(root)
     return root
 
@@ -39,9 +51,10 @@ def said(root: etree._Element, path: str) -> list[str]:
 def test_the_mpd_is_the_golden_one(case):
     """Compare with tests/golden/live; REGENERATE_GOLDEN=1 writes it anew."""
     lives, ended = CASES[case]()
-    parsed(lives, ended=ended)
+    told = LIVE[case]().markers
+    parsed(lives, ended=ended, markers=told)
     file = GOLDEN / "live" / case / "main.mpd"
-    body = live_dash.mpd(lives, CODECS, ended=ended, window=7200)
+    body = live_dash.mpd(lives, CODECS, ended=ended, window=7200, markers=told)
     if os.environ.get("REGENERATE_GOLDEN") == "1":
         file.write_text(body, encoding="utf-8", newline="")
     assert body == file.read_text(encoding="utf-8"), f"{file}: run with REGENERATE_GOLDEN=1 if this is meant"
@@ -107,3 +120,29 @@ def test_a_recording_has_no_time_between_its_lives():
     assert said(root, "/m:MPD/@mediaPresentationDuration") == ["PT12.48S"]
     assert len(root.xpath("//m:SegmentTimeline", namespaces=MPD)) == 4
     assert not said(root, "//m:UTCTiming/@value")
+
+
+EVENT = "//m:EventStream[@schemeIdUri='urn:streamer:marker:2026']/m:Event"
+
+
+def test_on_air_it_lists_the_markers_that_no_segment_tells_of():
+    root = parsed(succession(), markers=markers())
+    assert said(root, f"//m:Period[1]{EVENT[1:]}/@presentationTime") == ["1000"]  # ticks of 25,000
+    assert said(root, f"//m:Period[2]{EVENT[1:]}/@presentationTime") == ["12500"]
+    assert said(root, f"{EVENT}/@id") == ["1", "3"]
+    assert said(root, "//m:EventStream[@schemeIdUri='urn:scte:scte35:2014:xml+bin']/m:Event/@id") == ["3"]
+    sets = root.xpath("//m:AdaptationSet", namespaces=MPD)
+    assert {len(one.findall("m:InbandEventStream", MPD)) for one in sets} == {2}
+
+
+def test_a_marker_that_segments_tell_of_does_not_change_it():
+    life = lived()
+    here = marker(Fraction(STARTED, 1000) + 3)
+    texts = {live_dash.mpd((aired(life, 3),), CODECS, markers=told) for told in ((), (here,))}
+    assert len(texts) == 1
+
+
+def test_another_marker_makes_it_a_later_one():
+    past = replace(marker(Fraction(STARTED, 1000)), inband=False, created=STARTED + 60_000)
+    root = parsed((aired(lived(), 3),), markers=(past,))
+    assert said(root, "/m:MPD/@publishTime") == ["2026-11-28T12:01:00.250Z"]

@@ -69,6 +69,8 @@ RULES: Mapping[str, Rule] = {
     "asset": PUBLIC,
     "asset-retry": Rule(),
     "asset-clips": Rule(),
+    "asset-markers": PUBLIC,
+    "asset-marker": Rule(),
     "asset-reencode": Rule(),
     "asset-captions": Rule(),
     "asset-publish": Rule(),
@@ -79,6 +81,7 @@ RULES: Mapping[str, Rule] = {
     "stream-end": Rule(),
     "stream-slate": Rule(),
     "stream-test": Rule(),
+    "stream-markers": Rule(),
     # The stream's key, which comes in the first message or as a bearer, is the right.
     "publish": PUBLIC,
     "whip": Rule(read=Policy.PUBLIC, write=Policy.PUBLIC),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from aiohttp import web
 
@@ -38,11 +37,9 @@ from streamer.hands import hands
 from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.leases import SharedLeases
-from streamer.live.clip_routes import Cuts
+from streamer.live import api
 from streamer.live.clock import Clock as LiveClock
-from streamer.live.routes import Streams
 from streamer.live.station import Station, station
-from streamer.live.wish import configured
 from streamer.metrics import Metrics
 from streamer.mirrors import Mirrors
 from streamer.nodes import Nodes
@@ -73,13 +70,6 @@ from streamer.works import Works
 
 _PROBES = 2
 _DISK_THREADS = 8
-
-
-class Part(Protocol):
-    """Something that answers requests."""
-
-    def routes(self) -> Sequence[web.RouteDef]:
-        """Return its routes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +206,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         Copies(tools.catalog, tools.indexes, upload=inbox.path),
         making=lambda asset: works.making(asset),  # noqa: PLW0108
         wake=lambda asset: works.wake(asset),  # noqa: PLW0108
+        markers=truth.markers.of,
         waited=lambda seconds: metrics.wait_seconds.observe(seconds, "now"),
         wants=wants,
     )
@@ -229,6 +220,10 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         truth.database,
         truth.register,
         truth.broadcasts,
+        markers=truth.markers,
+        asset=truth.catalog.get,
+        changed=lambda asset: works.captions_changed(asset),  # noqa: PLW0108
+        bus=truth.bus,
         channels=truth.channels,
         ledger=truth.ledger,
         store=tools.store,
@@ -330,14 +325,13 @@ def _application(
     app.cleanup_ctx.append(audience.telling)
     app.on_shutdown.append(lambda _: control.close())
     app.on_shutdown.append(lambda _: instead.close())
-    app.on_shutdown.append(lambda _: media.live.delivery.close())
-    app.on_shutdown.append(lambda _: media.live.browser.close())
-    app.on_shutdown.append(lambda _: media.live.whip.close())
-    app.on_shutdown.append(lambda _: media.live.cards.close())
+    app.on_shutdown.append(lambda _: media.live.close())
     return app
 
 
-def _parts(config: Config, truth: Truth, media: _Media, *, tools: Tools, access: Access) -> tuple[Part, ...]:
+def _parts(
+    config: Config, truth: Truth, media: _Media, *, tools: Tools, access: Access
+) -> tuple[api.Part, ...]:
     """Return what answers requests, apart from uploads, metrics and the control channel."""
     health = Health(
         truth.database,
@@ -355,26 +349,9 @@ def _parts(config: Config, truth: Truth, media: _Media, *, tools: Tools, access:
         LiveClock(truth.clock),
         OpenApi(__version__),
         Pages(truth.catalog, truth.register),
-        _streams(config, truth, media),
         PlacementRoutes(media.mirrors, truth.replays),
-        Cuts(media.live.clips, truth.replays),
         Publications(truth.channels, truth.replays),
-        media.live.browser,
-        media.live.whip,
-        media.live.cards,
-    )
-
-
-def _streams(config: Config, truth: Truth, media: _Media) -> Streams:
-    """Return the API of live streams."""
-    return Streams(
-        truth.register,
-        media.live.studio,
-        truth.replays,
-        slates=media.live.slates,
-        settings=configured(config),
-        addresses=media.live.addresses,
-        lines=media.live.lines,
+        *api.parts(config, media.live, register=truth.register, markers=truth.markers, replays=truth.replays),
     )
 
 

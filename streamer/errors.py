@@ -55,6 +55,14 @@ class NoSuchCaption(ServerError):
     """The asset has no captions in this language."""
 
 
+class NoSuchMarker(ServerError):
+    """The asset has no marker with this id."""
+
+
+class TooManyMarkers(ServerError):
+    """An asset has as many markers as it may have."""
+
+
 class WrongState(ServerError):
     """The asset's state does not allow what was asked."""
 

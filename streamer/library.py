@@ -22,6 +22,7 @@ from streamer.database import Database
 from streamer.errors import DataInUse, NotCompleted
 from streamer.indexes import Indexes
 from streamer.ledger import SqlLedger
+from streamer.markers import Markers
 from streamer.rows import Fill, State
 from streamer.shelf import Shelf
 from streamer.uploads.directory import DiskInbox
@@ -77,6 +78,7 @@ async def _library(config: Config) -> AsyncIterator[_Library]:
                 Copies(catalog, indexes, upload=inbox.path),
                 making=lambda _: None,
                 wake=_nobody,
+                markers=Markers(database, channels).of,
             ),
         )
     finally:

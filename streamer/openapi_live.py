@@ -7,6 +7,9 @@ from typing import Any, Final
 from streamer.config import DVR_MOST, PART_LEAST, PART_MOST, RECONNECT_MOST
 from streamer.live.streams import Takeover
 from streamer.live.wish import DVR_LEAST
+from streamer.openapi_markers import PATHS as MARKER_PATHS
+from streamer.openapi_markers import SCHEMAS as MARKER_SCHEMAS
+from streamer.openapi_markers import WISH as MARKER_WISH
 from streamer.openapi_pieces import (
     ONCE,
     TEXT,
@@ -84,6 +87,7 @@ def _answered(about: str, schema: str = "Stream", *, status: str = "200") -> Any
 
 
 PATHS: Final[Json] = {
+    **MARKER_PATHS,
     "/api/v1/live": {
         "get": operation(
             "listStreams",
@@ -171,6 +175,16 @@ PATHS: Final[Json] = {
             answers("202", "It is let in.", record({"id": TEXT})),
         ),
     },
+    "/api/v1/live/{stream}/markers": {
+        "parameters": [_STREAM],
+        "post": operation(
+            "markBroadcast",
+            "Tell something at a moment of what is on air: now, unless another one is named.",
+            answers("201", "The marker is durable.", ref("MarkerOfAsset")),
+            parameters=[ONCE],
+            requestBody={**body(MARKER_WISH), "required": False},
+        ),
+    },
     "/api/v1/live/{stream}/end": {
         "parameters": [_STREAM],
         "post": operation(
@@ -199,6 +213,7 @@ _SHOWN: Final[Json] = {
 }
 
 SCHEMAS: Final[Json] = {
+    **MARKER_SCHEMAS,
     "Stream": record(_SHOWN),
     "StreamWithKey": record(
         {

@@ -83,6 +83,8 @@ TABLE: dict[type[Exception], Entry] = {
     errors.NoSuchToken: Entry(status=404, slug="no-such-token", title="No such token"),
     errors.NoSuchCaption: Entry(status=404, slug="no-such-caption", title="No such captions"),
     errors.NoSuchDestination: Entry(status=404, slug="no-such-destination", title="No such destination"),
+    errors.NoSuchMarker: Entry(status=404, slug="no-such-marker", title="No such marker"),
+    errors.TooManyMarkers: Entry(status=409, slug="too-many-markers", title="The asset has too many markers"),
     errors.WrongState: Entry(status=409, slug="wrong-state", title="Not possible in this state"),
     errors.TooManyBroadcasts: Entry(
         status=503, slug="too-many-broadcasts", title="Too many broadcasts are on air"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -165,6 +166,23 @@ placement = Table(  # what was mirrored into a bucket, or is to be, or was taken
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
     Index(None, "state"),
+)
+
+marker = Table(  # `number` is the offset of the event that told of it; it names the marker in segments
+    "marker",
+    metadata,
+    Column("asset", NAME, ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", NAME, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("moment", Text, nullable=False),  # seconds since the epoch, as playlists date the picture
+    Column("media_time", Text, nullable=False),  # seconds from the first picture
+    Column("duration", Text),
+    Column("data", JSON(none_as_null=True)),
+    Column("scte35", Text),  # hexadecimal
+    Column("splice", String(8), nullable=False),
+    Column("inband", Boolean, nullable=False),  # the segments tell of it
+    Column("created", BigInteger, nullable=False),
 )
 
 channel = Table(

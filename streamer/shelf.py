@@ -15,6 +15,7 @@ from functools import partial
 from packager import keys, manifests, present, words
 from packager.errors import KeyMissing
 from packager.inits import codecs
+from packager.marker import Marker
 from packager.model import Kind, Presentation, Rendition
 from packager.packaging import Abandoned, Packaging
 from packager.plan import Plan, from_json
@@ -56,12 +57,14 @@ class Shelf:
         *,
         making: Callable[[str], Making | None],
         wake: Callable[[str], Awaitable[Making | None]],
+        markers: Callable[[str], Awaitable[tuple[Marker, ...]]],
         waited: Callable[[float], None] = lambda _: None,
         wants: Wants | None = None,
     ) -> None:
         """Take what is shown, where Makings are found, and who is told how many seconds a viewer waited.
 
         `wake` finds the Making of an asset that is made on demand, and begins it where there is none.
+        `markers` finds those of an asset.
         `wants` asks other servers for what they make; without it there are none.
         """
         self._catalog = catalog
@@ -71,6 +74,7 @@ class Shelf:
         self._making = making
         self._wake = wake
         self._waited = waited
+        self._markers = markers
         self._wants = wants
         self._kept: OrderedDict[str, _Shown] = OrderedDict()
 
@@ -217,7 +221,8 @@ class Shelf:
         else:
             return None
         text = (*base.text, *(_captions(caption, base.duration) for caption in asset.captions))
-        return _Shown(version=version, presentation=replace(base, text=text), complete=complete, rendered={})
+        whole = replace(base, text=text, markers=await self._markers(asset_id))
+        return _Shown(version=version, presentation=whole, complete=complete, rendered={})
 
     async def _stored(self, asset: Asset) -> Presentation | None:
         """Return the presentation of a generation that is complete, from the catalog and the store."""

@@ -16,6 +16,7 @@ from streamer.database import Database
 from streamer.ledger import SqlLedger
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.register import Register
+from streamer.markers import Markers
 from streamer.replays import Replays
 from streamer.rows import Clock
 from streamer.tokens import Tokens
@@ -37,6 +38,7 @@ class Truth:
     ledger: SqlLedger
     register: Register
     broadcasts: Broadcasts
+    markers: Markers
 
 
 async def opened(config: Config, stack: AsyncExitStack, clock: Clock) -> Truth:
@@ -72,6 +74,7 @@ async def opened(config: Config, stack: AsyncExitStack, clock: Clock) -> Truth:
             most=config.live_max_broadcasts,
             clock=clock,
         ),
+        markers=Markers(database, channels, clock=clock),
     )
     await truth.catalog.open_library()
     await truth.ledger.close_runs(sharing.own_slots(config))

@@ -15,6 +15,7 @@ from packager.live_ladder import Offer
 from streamer.ingest.door import Ending, Publisher
 from streamer.ingest.errors import KeyBusy
 from streamer.ingest.flv import Kind, Tag
+from streamer.live.cues import Cues
 from streamer.live.encoding import Air, Encoding, Means, Overloaded, now_ms
 from streamer.live.opening import Opening
 from streamer.live.push import Push
@@ -52,6 +53,7 @@ class Broadcast:
         push: Push,
         recorder: Recorder,
         stand: Callable[[StreamState], None],
+        cues: Cues,
     ) -> None:
         """Take the asset that it is, what it is made with, and who is told where it stands."""
         self.asset = asset
@@ -63,6 +65,7 @@ class Broadcast:
         self._push = push
         self._recorder = recorder
         self._stand = stand
+        self._cues = cues
         self._publisher: Publisher | None = None
         self._met = False
         self._said: dict[Kind, Tag] = {}
@@ -181,6 +184,7 @@ class Broadcast:
             push=self._push,
             recorder=self._recorder,
             stand=self._stand,
+            cues=self._cues,
         )
         encoding.open(self._opening.tags)
         self._encoding, self._opening = encoding, self._anew()

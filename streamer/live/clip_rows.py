@@ -16,6 +16,7 @@ from streamer.errors import WrongState
 from streamer.gather import one as one_asset
 from streamer.ledger import Stored
 from streamer.live.broadcasts import Broadcast, rungs_of
+from streamer.markers import Kept, rows_of
 from streamer.rows import Asset, Clock, State, wall_clock
 from streamer.telling import tell
 from streamer.vocabulary.assets import AssetCreated
@@ -51,6 +52,7 @@ class ClipRows:
         stream: str,
         lives: Sequence[Aired],
         stored: Mapping[str, Sequence[Stored]],
+        markers: Sequence[Kept] = (),
     ) -> Asset:
         """Make the asset of a clip whose media and manifests are in the store; `stored` is by generation."""
         now = self._clock()
@@ -74,6 +76,8 @@ class ClipRows:
             await transaction.execute(insert(schema.asset).values(**asset))
             for aired in lives:
                 await self._life(transaction, identity, aired, stored[aired.life.generation])
+            if markers:
+                await transaction.execute(insert(schema.marker), rows_of(identity, markers))
             await self._channels.stage_open(transaction, of_asset(identity))
             return await tell(
                 transaction, self._channels, identity, told=AssetCreated, reached=State.COMPLETE

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from packager import keys
-from packager.clipping import Clip, cut
+from packager.clipping import cut
 from packager.errors import KeyMissing
-from packager.life import Aired, Life, Reach
-from packager.store import Scoped, Stat, Store
+from packager.life import Aired
+from packager.store import Stat, Store
 from streamer.errors import InvalidRequest
 from streamer.ledger import Stored
 from streamer.live.clip_rows import ClipRows
 from streamer.live.onair import OnAir
-from streamer.live.recovery import Render, end_of, keep, named, numbers
+from streamer.live.recordings import Recordings
+from streamer.markers import Markers, within
 from streamer.rows import Asset, new_id
 
 _AT_ONCE = 16
@@ -33,15 +34,22 @@ class Clipped:
 
 
 class Clips:
-    """Cuts clips. `find` has what is on air, `render` makes the manifests of what is over."""
+    """Cuts clips. `find` has what is on air, `recordings` what is over, and makes manifests of it."""
 
     def __init__(
-        self, find: Callable[[str], OnAir | None], rows: ClipRows, store: Store, *, render: Render
+        self,
+        find: Callable[[str], OnAir | None],
+        rows: ClipRows,
+        store: Store,
+        *,
+        recordings: Recordings,
+        markers: Markers,
     ) -> None:
         self._find = find
         self._rows = rows
         self._store = store
-        self._render = render
+        self._recordings = recordings
+        self._markers = markers
 
     async def make(self, asset: str, *, start: Fraction, end: Fraction, title: str | None) -> Clipped:
         """Make a clip of what is there between two times, in whole segments.
@@ -50,7 +58,10 @@ class Clips:
         """
         source = await self._rows.source(asset)
         onair = self._find(asset)
-        lives = await self._recorded(asset, source.lives) if onair is None or onair.ended else onair.lives
+        if onair is None or onair.ended:
+            lives: Sequence[Aired] = await self._recordings.lives(asset, source.lives)
+        else:
+            lives = onair.lives
         clip = cut(lives, start, end)
         if clip is None:
             raise InvalidRequest("There is nothing between `start` and `end`.")
@@ -61,31 +72,18 @@ class Clips:
                 aired.life.generation: await self._copied(asset, identity, aired, onair)
                 for aired in clip.lives
             }
-            await self._manifests(identity, clip)
+            kept = within(clip.lives, await self._markers.of(asset))
+            await self._recordings.write(identity, clip.lives, [one.marker for one in kept])
             made = await self._rows.keep(
                 identity,
                 title=title or source.asset.title,
                 stream=source.stream,
                 lives=clip.lives,
                 stored=stored,
+                markers=kept,
             )
             unless_kept.pop_all()
         return Clipped(asset=made, start=clip.start, end=clip.end)
-
-    async def _recorded(self, asset: str, lives: Sequence[Life]) -> list[Aired]:
-        """Return lives as far as the store has them; one that lacks a rendition is left out."""
-        store, found = Scoped(self._store, asset), []
-        for life in lives:
-            there = await numbers(store, life)
-            if not all(there.values()):
-                continue
-            reach = {
-                name: Reach(segments=max(one) + 1, end=await end_of(store, life, name, max(one)))
-                for name, one in there.items()
-            }
-            begin = max(min(one) for one in there.values())
-            found.append(Aired(life=life, reach=reach, over=True, begin=begin))
-        return found
 
     async def _copied(self, asset: str, identity: str, aired: Aired, onair: OnAir | None) -> list[Stored]:
         """Store the segments of a life under the clip's keys."""
@@ -117,7 +115,3 @@ class Clips:
             # The last ones on air may not be stored yet, or just have been.
             body = onair.segment(*segment) if onair is not None else None
             return await (self._store.copy(source, target) if body is None else self._store.put(target, body))
-
-    async def _manifests(self, identity: str, clip: Clip) -> None:
-        store = Scoped(self._store, identity)
-        await keep(store, self._render(clip.lives, await named(store, clip.lives)))

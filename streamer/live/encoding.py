@@ -19,6 +19,7 @@ from packager.parts import Part
 from packager.passed import Passed
 from packager.process import Spawner
 from streamer.ingest.flv import Kind, Tag
+from streamer.live.cues import Cues
 from streamer.live.feed import Feed
 from streamer.live.opening import picture_of
 from streamer.live.push import Push
@@ -81,6 +82,7 @@ class Encoding:
         push: Push,
         recorder: Recorder,
         stand: Callable[[StreamState], None],
+        cues: Cues,
     ) -> None:
         self.reel = Reel(life)
         self._life = life
@@ -90,6 +92,7 @@ class Encoding:
         self._push = push
         self._recorder = recorder
         self._stand = stand
+        self._cues = cues
         self._stood: StreamState | None = None
         self._feed = Feed(audio=life.audio is not None)
         self._passed = Passed(life) if life.passthrough else None
@@ -183,6 +186,7 @@ class Encoding:
             return
         self._recorder.begin(self._life, self._inits)
         self._push.begin(self._life, self._inits)
+        self._cues.begin(self._life, self._sent)
         self._air.begin(self._life, self._inits, {name: codecs(one) for name, one in self._inits.items()})
         for name, sample in self._early_samples:
             self._push.sample(name, sample)
@@ -206,6 +210,10 @@ class Encoding:
             self._give(part)
         else:
             self._early.append(part)
+
+    def _sent(self) -> int:
+        """Return how far the publisher has come in media time, in milliseconds."""
+        return self._splice.time - (self._passed.lead if self._passed is not None else 0)
 
     def _send(self, tags: Iterable[Tag]) -> None:
         """Give tags to the encoder, and pictures that are passed through to the viewers."""
@@ -232,6 +240,7 @@ class Encoding:
             self.part(part)
 
     def _give(self, part: Part) -> None:
+        part = self._cues.put(part)
         ended = self.reel.take(part)
         self._air.take(part)
         if ended is not None:

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from packager.dateranges import DateRanges
 from packager.life import Aired, Life
+from packager.marker import Marker
 from packager.parts import Part
 from streamer.live.held_parts import HeldParts
 
@@ -38,6 +40,7 @@ class OnAir:
     `window` is how many seconds stay listed, None for all of them; without `low_latency` playlists have no
     parts. Segments that the store has not confirmed stay in memory, together up to `memory` bytes: beyond
     that the oldest are lost to viewers. Once it is `recorded` its final manifests are in the store.
+    `marked` counts how often its markers have changed.
     """
 
     def __init__(
@@ -47,6 +50,9 @@ class OnAir:
         self.window = window
         self.low_latency = low_latency
         self.ended = False
+        self.markers: Sequence[Marker] = ()
+        self.ranges = DateRanges()
+        self.marked = 0
         self.recorded = False
         self.codecs: dict[str, str] = {}
         self.target_duration = _UNKNOWN_TARGET
@@ -77,6 +83,11 @@ class OnAir:
         """Return the media sequence number with which the next life has to begin."""
         lives = self.lives
         return lives[-1].life.first + lives[-1].segments if lives else 0
+
+    def mark(self, markers: Sequence[Marker]) -> None:
+        """Take the markers as they are now; manifests say so when they are asked for next."""
+        self.markers, self.ranges = markers, DateRanges(markers)
+        self.marked += 1
 
     def begin(self, life: Life, inits: Mapping[str, bytes], codecs: Mapping[str, str]) -> None:
         """Begin a life; the one before is over. Raise ValueError where it cannot follow it."""

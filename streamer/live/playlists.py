@@ -115,9 +115,10 @@ class Playlists:
         """Return what a manifest follows from; what others report only goes along with something new."""
         onair = self._onair
         lives = onair.lives
-        state = (len(lives), lives[-1].over, onair.ended)
+        stage = (len(lives), lives[-1].over, onair.ended)
         if key == keys.MULTIVARIANT:
-            return state
+            return stage
+        state = (*stage, onair.marked)
         if key == keys.MPD:
             return (*state, live_dash.first_listed(lives, window=onair.window))
         return (*state, live_hls.edge(lives[-1], self._carriers()[_name(key)]))
@@ -137,13 +138,15 @@ class Playlists:
         if key == keys.MULTIVARIANT:
             return live_hls.multivariant(onair.lives, onair.codecs)
         if key == keys.MPD:
-            return live_dash.mpd(onair.lives, onair.codecs, window=onair.window, ended=onair.ended)
+            return live_dash.mpd(
+                onair.lives, onair.codecs, window=onair.window, ended=onair.ended, markers=onair.markers
+            )
         name = _name(key)
         made = self._media.get(name)
         if made is None:
             made = MediaPlaylist(name, window=onair.window, low_latency=onair.low_latency)
             self._media[name] = made
-        return made.render(onair.lives, ended=onair.ended, skip=skip)
+        return made.render(onair.lives, ended=onair.ended, skip=skip, ranges=onair.ranges)
 
     def _compressed(self, text: _Text) -> Awaitable[bytes]:
         """Let all who ask at once for one version share the work of one task."""

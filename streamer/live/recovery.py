@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from packager import keys
-from packager.cutter import Cutter
-from packager.inits import codecs
 from packager.life import Aired, Life, Reach
 from packager.store import Scoped, Store
 from streamer.errors import WrongState
 from streamer.ledger import SqlLedger, Stored
 from streamer.live.broadcasts import Broadcast, Broadcasts
+from streamer.live.recordings import Recordings, end_of, numbers
 from streamer.rows import Asset
-
-Render = Callable[[Sequence[Aired], Mapping[str, str]], Mapping[str, str]]
-"""Lives that are over, oldest first, and CODECS strings by rendition → the text of each manifest by its key.
-
-The manifest that names the others comes last.
-"""
 
 _log = logging.getLogger(__name__)
 
@@ -27,11 +20,13 @@ _log = logging.getLogger(__name__)
 class Recovery:
     """Ends broadcasts by what the store has of them."""
 
-    def __init__(self, broadcasts: Broadcasts, ledger: SqlLedger, store: Store, *, render: Render) -> None:
+    def __init__(
+        self, broadcasts: Broadcasts, ledger: SqlLedger, store: Store, *, recordings: Recordings
+    ) -> None:
         self._broadcasts = broadcasts
         self._ledger = ledger
         self._store = store
-        self._render = render
+        self._recordings = recordings
 
     async def start(self) -> None:
         """End every broadcast that an earlier life of this server has left on air."""
@@ -62,45 +57,23 @@ class Recovery:
             if count := _common(life, found):
                 lasting.append(await _aired(store, life, count))
         if lasting:
-            await keep(store, self._render(lasting, await named(store, lasting)))
+            markers = await self._recordings.keep(asset, lasting)
+            ended = await self._broadcasts.end(asset, lasting)
+            await self._recordings.keep(asset, lasting, known=markers)
+            return ended
         return await self._broadcasts.end(asset, lasting)
 
     async def _note(self, asset: str, generation: str, found: Mapping[str, set[int]], store: Store) -> None:
         """Note the segments whose rows the crash kept from being written."""
         known = await self._ledger.sizes(asset, generation)
         missing = []
-        for name, numbers in found.items():
-            for number in sorted(numbers - known.get(name, {}).keys()):
+        for name, there in found.items():
+            for number in sorted(there - known.get(name, {}).keys()):
                 stat = await store.stat(keys.segment(generation, name, number))
                 if stat is not None:
                     missing.append(Stored(rendition=name, number=number, size=stat.size))
         if missing:
             await self._broadcasts.noted(asset, generation, missing)
-
-
-async def keep(store: Store, manifests: Mapping[str, str]) -> None:
-    """Store the final manifests of a broadcast in their order; keys are relative to the asset."""
-    for key, text in manifests.items():
-        await store.replace(key, text.encode())
-
-
-async def named(store: Store, lives: Sequence[Aired]) -> dict[str, str]:
-    """Return the CODECS string of every rendition of these lives, from the inits in the store."""
-    found = {}
-    for aired in lives:
-        for name in aired.life.names:
-            found[name] = codecs(await store.get(keys.init(aired.life.generation, name)))
-    return found
-
-
-async def numbers(store: Store, life: Life) -> dict[str, set[int]]:
-    """Return the numbers of the segments that are stored of each rendition."""
-    found: dict[str, set[int]] = {name: set() for name in life.names}
-    for key in await store.list(f"{life.generation}/"):
-        segment = keys.parse_segment(key)
-        if segment is not None and segment[1] in found:
-            found[segment[1]].add(segment[2])
-    return found
 
 
 def _common(life: Life, found: Mapping[str, set[int]]) -> int:
@@ -116,11 +89,3 @@ async def _aired(store: Store, life: Life, count: int) -> Aired:
     ends = {name: await end_of(store, life, name, count - 1) for name in life.names}
     reach = {name: Reach(segments=count, end=end) for name, end in ends.items()}
     return Aired(life=life, reach=reach, over=True)
-
-
-async def end_of(store: Store, life: Life, name: str, number: int) -> int:
-    """Return where a stored segment ends, in ticks."""
-    cutter = Cutter()
-    init = await store.get(keys.init(life.generation, name))
-    body = await store.get(keys.segment(life.generation, name, number))
-    return max(sample.decoded + sample.duration for sample in (*cutter.feed(init), *cutter.feed(body)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +12,7 @@ from packager import live_ladder, recording
 from packager.ladder import Effort
 from packager.process import Spawner
 from packager.store import Store
+from streamer.bus import Bus
 from streamer.channel import Channels, of_asset, of_stream
 from streamer.config import Config
 from streamer.database import Database
@@ -30,12 +32,15 @@ from streamer.live.delivery import Delivery
 from streamer.live.doors import Doors
 from streamer.live.encoding import Means
 from streamer.live.lines import Lines
+from streamer.live.marking import Marking
+from streamer.live.recordings import Recordings
 from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.slates import Slates
 from streamer.live.studio import Studio
+from streamer.markers import Markers
 from streamer.outbound import Outbound, allowance
-from streamer.rows import Clock
+from streamer.rows import Asset, Clock
 from streamer.vocabulary.live import StreamHealth
 
 _DELAY_MS = 2_000
@@ -57,6 +62,12 @@ class Station:
     whip: WhipReceiver
     lines: Lines | None
     cards: Cards
+    marking: Marking
+
+    async def close(self) -> None:
+        """Let go of everybody: viewers who wait, and publishers."""
+        for one in (self.delivery, self.browser, self.whip, self.cards, self.marking):
+            await one.close()
 
 
 def station(
@@ -65,6 +76,10 @@ def station(
     register: Register,
     broadcasts: Broadcasts,
     *,
+    markers: Markers,
+    asset: Callable[[str], Awaitable[Asset]],
+    changed: Callable[[str], Awaitable[None]],
+    bus: Bus,
     channels: Channels,
     ledger: SqlLedger,
     store: Store,
@@ -72,9 +87,14 @@ def station(
     effort: Effort,
     clock: Clock,
 ) -> Station:
-    """Make all of it; nothing is begun."""
-    recovery = Recovery(broadcasts, ledger, store, render=recording.manifests)
+    """Make all of it; nothing is begun.
+
+    `asset` finds one by its id, `changed` has its manifests rendered anew.
+    """
+    recordings = Recordings(markers, store, render=recording.manifests)
+    recovery = Recovery(broadcasts, ledger, store, recordings=recordings)
     pixels = live_ladder.budget(os.cpu_count() or 1)
+    rows = ClipRows(database, channels, clock=clock)
     slates = Slates(config.data / "slates", spawner)
     studio = Studio(
         register,
@@ -82,7 +102,8 @@ def station(
         store,
         means=Means(spawner=spawner, effort=effort, pixels=pixels, wall=clock),
         recovery=recovery,
-        render=recording.manifests,
+        recordings=recordings,
+        markers=markers,
         slates=slates,
         admission=_admission(config, clock),
         vitals=partial(_hint_health, channels),
@@ -117,13 +138,17 @@ def station(
         slates=slates,
         clips=Clips(
             studio.find,
-            ClipRows(database, channels, clock=clock),
+            rows,
             store,
-            render=recording.manifests,
+            recordings=recordings,
+            markers=markers,
         ),
         whip=whip,
         lines=lines,
         cards=Cards(studio.admit_to, spawner),
+        marking=Marking(
+            markers, rows, recordings, studio, asset=asset, changed=changed, bus=bus, clock=clock
+        ),
     )
 
 

@@ -19,15 +19,18 @@ from streamer.ingest.flv import Tag
 from streamer.live.admission import Admission
 from streamer.live.broadcast import Broadcast
 from streamer.live.broadcasts import Broadcasts
+from streamer.live.cues import Cues
 from streamer.live.encoding import Means
 from streamer.live.onair import OnAir
 from streamer.live.push import Push
 from streamer.live.recorder import Recorder
-from streamer.live.recovery import Recovery, Render, keep, named
+from streamer.live.recordings import Recordings
+from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.slates import Slates
 from streamer.live.streams import Stream
 from streamer.live.vitals import Vitals
+from streamer.markers import Markers
 from streamer.rows import StreamState
 from streamer.vocabulary.live import StreamHealth
 
@@ -59,6 +62,7 @@ class _Running:
     broadcast: Broadcast
     air: OnAir
     push: Push
+    cues: Cues
     recorder: Recorder
     standing: _Standing
     task: asyncio.Task[None] | None = None
@@ -67,7 +71,7 @@ class _Running:
 class Studio:
     """A Door for publishers. Call `stop` when the server ends.
 
-    `render` makes the manifests of recordings, `recovery` ends what nobody encodes any more, `admission` has
+    `recordings` makes their manifests, `recovery` ends what nobody encodes any more, `admission` has
     a say beside the key. `vitals` is told of a stream and its broadcast how the signal is, and None at its
     end. `delay` says how many seconds later a refusal is answered, so that guessing keys is slow and its time
     tells nothing.
@@ -81,7 +85,8 @@ class Studio:
         *,
         means: Means,
         recovery: Recovery,
-        render: Render,
+        recordings: Recordings,
+        markers: Markers,
         slates: Slates,
         admission: Admission,
         vitals: Callable[[str, str, StreamHealth | None], None],
@@ -92,7 +97,8 @@ class Studio:
         self._store = store
         self._means = means
         self._recovery = recovery
-        self._render = render
+        self._recordings = recordings
+        self._markers = markers
         self._slates = slates
         self._admission = admission
         self._vitals = vitals
@@ -124,6 +130,11 @@ class Studio:
         """Return what is pushed of a broadcast, None where it is none."""
         running = self._shown.get(asset)
         return running.push if running is not None else None
+
+    def cues(self, asset: str) -> Cues | None:
+        """Return the markers ahead of a broadcast, None where it is none."""
+        running = self._shown.get(asset)
+        return running.cues if running is not None else None
 
     async def end(self, stream: str) -> None:
         """End what is on air, once what has come of it is kept. Raise WrongState where nothing is."""
@@ -189,6 +200,7 @@ class Studio:
         except (WrongState, TooManyBroadcasts, NoSuchStream) as error:
             raise KeyBusy(str(error)) from error
         air, push = OnAir(asset, window=stream.settings.dvr_seconds), Push()
+        cues = Cues(since=self._means.wall())
         recorder = Recorder(asset, store=Scoped(self._store, asset), broadcasts=self._broadcasts, kept=air)
         standing = _Standing()
         broadcast = Broadcast(
@@ -199,12 +211,14 @@ class Studio:
             push=push,
             recorder=recorder,
             stand=standing.take,
+            cues=cues,
         )
         running = _Running(
             stream=stream.id,
             broadcast=broadcast,
             air=air,
             push=push,
+            cues=cues,
             recorder=recorder,
             standing=standing,
         )
@@ -237,11 +251,12 @@ class Studio:
     async def _conclude(self, running: _Running) -> None:
         """Make the recording's manifests and tell that the broadcast is over."""
         asset, aired = running.broadcast.asset, running.broadcast.aired
-        store = Scoped(self._store, asset)
+        lasting = [] if running.recorder.broken else aired
         try:
-            if aired and not running.recorder.broken:
-                await keep(store, self._render(aired, await named(store, aired)))
-            await self._broadcasts.end(asset, [] if running.recorder.broken else aired)
+            markers = await self._recordings.keep(asset, lasting) if lasting else ()
+            await self._broadcasts.end(asset, lasting)
+            if lasting:
+                await self._recordings.keep(asset, lasting, known=markers)
             running.air.recorded = not running.recorder.broken
         except NoSuchAsset:
             _log.info("broadcast %s was deleted on air", asset)

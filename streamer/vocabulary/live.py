@@ -99,11 +99,30 @@ class Viewers(Kind):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker(Kind):
-    """Something happens at `media_time` of the picture; it is in the playlist under the same id."""
+    """Something is to be told at `media_time` of the picture; playlists have it under the same id."""
 
     type: ClassVar[str] = "marker"
     about: ClassVar[About] = About(carriers=(STREAM, ASSET))
 
+    asset: Annotated[str, "the video or the broadcast"]
     id: Annotated[str, "the marker"]
+    kind: Annotated[str, "what it is, in a word of its author's"]
+    date: Annotated[str, "its moment by the dates of the playlists"]
+    time: Annotated[float, "its moment in seconds from the first picture"]
     duration: Annotated[float | None, "seconds that it lasts, null where that is not known"]
     data: Annotated[Any, "what its author has said of it"]
+    scte35: Annotated[str | None, "an SCTE-35 message in hexadecimal"]
+    splice: Annotated[str | None, "what that is: out, in or cmd"]
+    inband: Annotated[bool, "segments tell of it too"]
+    created: Annotated[str, "when it was made"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkerDeleted(Kind):
+    """A marker is not told any more, other than by segments that do so already."""
+
+    type: ClassVar[str] = "marker.deleted"
+    about: ClassVar[About] = About(carriers=(STREAM, ASSET))
+
+    asset: Annotated[str, "the video or the broadcast"]
+    id: Annotated[str, "the marker"]

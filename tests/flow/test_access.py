@@ -81,6 +81,7 @@ async def test_every_route_for_every_caller(whole, secrets):
         path = route.resource.canonical.replace("{language}", "en").replace("{tail}", "main.m3u8")
         path = path.replace("{asset}", "zzzzzzzzzzzz").replace("{id}", "zzzzzzzzzzzz")
         path = path.replace("{stream}", "zzzzzzzzzzzz").replace("{channel}", "assets")
+        path = path.replace("{marker}", "zzzzzzzzzzzz")
         for method in ["GET", "POST", "OPTIONS"] if route.method == "*" else [route.method]:
             policy = RULES[route.name].write if method in WRITES else RULES[route.name].read
             for caller, secret in secrets.items():

@@ -27,6 +27,7 @@ from streamer.ingest.door import Ending
 from streamer.ingest.errors import KeyBusy
 from streamer.ingest.flv import Tag
 from streamer.live.broadcast import Broadcast
+from streamer.live.cues import Cues
 from streamer.live.encoding import Means
 from streamer.live.push import Push
 from streamer.live.recorder import Recorder
@@ -214,6 +215,7 @@ async def showing(program: Path, settings: Settings, *, pixels: int = 10**9) -> 
             push=Push(),
             recorder=recorder,
             stand=air.stand,
+            cues=Cues(),
         )
         recording = asyncio.create_task(recorder.run())
         running = asyncio.create_task(broadcast.run())

@@ -10,9 +10,11 @@ from packager import keys
 from packager.errors import StoreFull
 from packager.store import MemoryStore
 from streamer.live.broadcasts import Broadcasts
+from streamer.live.recordings import Recordings
 from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.streams import Settings
+from streamer.markers import Markers
 from streamer.rows import State, StreamState
 from tests import lives
 
@@ -25,7 +27,8 @@ class Kept:
         self.back = back
         self.register = Register(back.database, back.channels, clock=back.clock)
         self.broadcasts = Broadcasts(back.database, back.channels, clock=back.clock)
-        self.recovery = Recovery(self.broadcasts, back.ledger, self.store, render=render)
+        recordings = Recordings(Markers(back.database, back.channels), self.store, render=render)
+        self.recovery = Recovery(self.broadcasts, back.ledger, self.store, recordings=recordings)
 
     async def begin(self):
         self.stream = (await self.register.create(title="a", settings=Settings()))[0].id
@@ -50,7 +53,7 @@ def rendered():
 
 @pytest.fixture
 async def kept(back, rendered):
-    def render(aired, codecs):
+    def render(aired, codecs, markers):
         rendered.append((tuple(aired), dict(codecs)))
         return {"360p.m3u8": "a playlist", "main.m3u8": "all of them"}
 
@@ -118,7 +121,7 @@ async def test_nothing_to_keep_is_a_failure_without_manifests(kept, rendered, ba
 async def test_one_that_cannot_be_ended_does_not_keep_the_others(back):
     refused = []
 
-    def render(aired, codecs):
+    def render(aired, codecs, markers):
         if not refused:
             refused.append(aired)
             raise StoreFull("no room")

@@ -206,14 +206,30 @@ export interface Viewers {
   count: number;
 }
 
-/** Something happens at `media_time` of the picture; it is in the playlist under the same id. */
+/** Something is to be told at `media_time` of the picture; playlists have it under the same id. */
 export interface Marker {
+  /** the video or the broadcast */
+  asset: string;
   /** the marker */
   id: string;
+  /** what it is, in a word of its author's */
+  kind: string;
+  /** its moment by the dates of the playlists */
+  date: string;
+  /** its moment in seconds from the first picture */
+  time: number;
   /** seconds that it lasts, null where that is not known */
   duration: number | null;
   /** what its author has said of it */
   data: unknown;
+  /** an SCTE-35 message in hexadecimal */
+  scte35: string | null;
+  /** what that is: out, in or cmd */
+  splice: string | null;
+  /** segments tell of it too */
+  inband: boolean;
+  /** when it was made */
+  created: string;
 }
 
 /** A sentence for everybody who watches. */
@@ -308,7 +324,7 @@ export interface Events {
   "passthrough.refused": PassthroughRefused;
   /** How many watch. */
   "viewers": Viewers;
-  /** Something happens at `media_time` of the picture; it is in the playlist under the same id. */
+  /** Something is to be told at `media_time` of the picture; playlists have it under the same id. */
   "marker": Marker;
   /** A sentence for everybody who watches. */
   "announcement": Announcement;

@@ -216,3 +216,15 @@ test("how many watch is shown as it is told, and forgotten with the broadcast", 
   listeners.get("stream:s")?.event({ type: "stream.state", data: { asset: "a2" } } as unknown as ControlEvent);
   expect(watching.store.getState().viewers).toBe(0);
 });
+
+test("markers of the asset's channel are handed on, and such as are gone", () => {
+  const listeners: Listener[] = [];
+  const control = { follow: (_: string, listener: Listener) => listeners.push(listener) } as unknown as ControlClient;
+  const api = { show: () => new Promise(() => undefined) } as unknown as Api;
+  const marked: unknown[] = [];
+  new Watching("a", api, control, "", (markers) => marked.push(...markers)).begin();
+  for (const [type, data] of [["marker", { id: "m", date: "2026-11-28T12:00:00Z" }], ["marker.deleted", { id: "m" }], ["viewers", {}]]) {
+    listeners[0]?.event({ type, data } as unknown as ControlEvent);
+  }
+  expect(marked).toEqual([{ id: "m", date: "2026-11-28T12:00:00Z" }, { id: "m" }]);
+});

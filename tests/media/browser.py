@@ -54,6 +54,17 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the engine said of a marker: by which way, its name there, for which second, and at which one."""
+
+    way: str
+    id: str
+    time: float
+    at: float
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
     """The record of one playback. Times are seconds of media time; a stall is (at, how long or None)."""
 
@@ -73,6 +84,7 @@ class Watched:
     heights: tuple[int, ...]
     texts: tuple[str, ...]
     sounds: tuple[str, ...]
+    told: tuple[Told, ...]
 
     def wrong(self, expected: dict[float, int], *, slack: float = 0.002) -> list[Presented]:
         """Return pictures whose number is none of those expected within `slack` of their media time."""
@@ -146,6 +158,7 @@ def _watched(engine: Engine, report: dict[str, Any]) -> Watched:
         heights=tuple(report["heights"]),
         texts=tuple(name or "" for name in report["texts"]),
         sounds=tuple(name or "" for name in report["sounds"]),
+        told=tuple(Told(**one) for one in report["told"]),
     )
 
 

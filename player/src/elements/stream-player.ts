@@ -3,6 +3,7 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { customElement, property, query, state } from "lit/decorators.js";
 import { everything, type Presence } from "../engine/presence";
 import { requestFor } from "../store/keys";
+import type { Marked } from "../store/markers";
 import { Memory } from "../store/memory";
 import { Playback, type PlaybackRequest, type PlaybackState } from "../store/playback";
 import type { Span } from "../store/spans";
@@ -15,6 +16,7 @@ import "./error-overlay";
 import { expand, pause, pip, play, replay, shrink, silent } from "./icons";
 import "./live-pill";
 import "./quality-menu";
+import type { MarkerLayer } from "./marker-layer";
 import { ask, RequestEvent } from "./request";
 import "./shortcut-help";
 import "./speed-menu";
@@ -65,6 +67,7 @@ export class StreamPlayer extends LitElement {
   private clickTimer: ReturnType<typeof setTimeout> | undefined;
   private menus = 0;
   private kept = 0;
+  private layer: MarkerLayer | undefined;
 
   static override styles = [shared, playerStyles];
 
@@ -76,6 +79,16 @@ export class StreamPlayer extends LitElement {
   /** Ask the player for something, as its own controls do. */
   request(request: PlaybackRequest): void {
     this.playback?.store.dispatch(request);
+    this.layer?.asked();
+  }
+
+  /** Take markers; what shows them at their moments, and fires `marker` here, is loaded with the first. */
+  async mark(marked: readonly Marked[]): Promise<void> {
+    if (!marked.length) return;
+    const { MarkerLayer } = await import("./marker-layer");
+    if (!this.playback) return;
+    this.layer ??= new MarkerLayer(this.stage, this.video, this.playback);
+    this.layer.take(marked);
   }
 
   override connectedCallback(): void {
@@ -92,6 +105,8 @@ export class StreamPlayer extends LitElement {
     clearTimeout(this.idleTimer);
     clearTimeout(this.clickTimer);
     this.keepPlace();
+    this.layer?.destroy();
+    this.layer = undefined;
     this.playback?.destroy();
     this.playback = undefined;
   }
@@ -108,7 +123,7 @@ export class StreamPlayer extends LitElement {
   }
 
   private begin(): void {
-    this.playback = new Playback(this.video, this.stage, this.memory, this.presence);
+    this.playback = new Playback(this.video, this.stage, this.memory, this.presence, (marked) => this.mark(marked));
     this.shown = this.playback.store.getState();
     this.playback.store.subscribe((next) => this.follow(next));
     this.loadSource();

@@ -212,6 +212,7 @@ export class TimeLine extends LitElement {
       ${this.reach < 1
         ? html`<i class="edge" style="left:${this.reach * 100}%" title="Uploaded to ${clock(this.state.edge)}"></i>`
         : nothing}
+      <slot></slot>
       <div class="knob" style="left:${share}%"></div>
       ${this.hover !== undefined && length ? this.preview(this.hover) : nothing}`;
   }

@@ -1,4 +1,5 @@
 /** The seam between the player and what feeds the media element. */
+import type { Marked } from "../store/markers";
 
 export interface Level {
   height: number;
@@ -53,6 +54,8 @@ export interface Listener {
   fell(reason: string): void;
   /** The broadcast is over, and what was pushed of it too. */
   over(): void;
+  /** The playlist tells of markers. */
+  marked(markers: readonly Marked[]): void;
 }
 
 export interface Engine {
@@ -72,6 +75,8 @@ export interface Engine {
   setTier(tier: Tier): void;
   /** Return where a live stream stands now, null where what plays is not live. */
   live(): LiveWindow | null;
+  /** Return at which second what the playlists give this date is shown, NaN where that is not known or listed. */
+  timeOf(date: number): number;
   destroy(): void;
 }
 

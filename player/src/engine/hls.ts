@@ -4,6 +4,7 @@ import { guided } from "./abr";
 import { type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
 import { LIVE, windowOf } from "./edge";
 import { prefer } from "./prefer";
+import { markersIn, secondOf } from "./dated";
 import { type Presence, renditionOf } from "./presence";
 import { Recovery } from "./recovery";
 import { deviceChannels, groupFor } from "./sound";
@@ -108,6 +109,7 @@ export class HlsEngine implements Engine {
     ] as const) {
       hls.on(event, () => this.tell());
     }
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => this.listener.marked(markersIn(details.dateRanges)));
     hls.on(Hls.Events.LEVEL_SWITCHING, (_, { level }) => this.climb(hls, level));
     hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.weigh(hls, frag));
     hls.on(Hls.Events.ERROR, (_, data) => this.failed(data));
@@ -142,6 +144,10 @@ export class HlsEngine implements Engine {
 
   live(): LiveWindow | null {
     return this.hls ? windowOf(this.hls, this.video.currentTime) : null;
+  }
+
+  timeOf(date: number): number {
+    return this.hls ? secondOf(grid(this.hls).segments, date) : Number.NaN;
   }
 
   destroy(): void {

@@ -56,18 +56,25 @@ export class NativeEngine implements Engine {
   live(): LiveWindow | null {
     const { duration, seekable } = this.video;
     if (duration !== Number.POSITIVE_INFINITY || !seekable.length) return null;
-    const begun = (this.video as unknown as { getStartDate?(): Date }).getStartDate?.();
     return {
       start: seekable.start(0),
       target: seekable.end(seekable.length - 1),
-      epoch: begun?.getTime() ?? Number.NaN,
+      epoch: this.epoch(),
     };
+  }
+
+  timeOf(date: number): number {
+    return (date - this.epoch()) / 1000;
   }
 
   destroy(): void {
     this.stop.abort();
     this.video.removeAttribute("src");
     this.video.load();
+  }
+
+  private epoch(): number {
+    return (this.video as unknown as { getStartDate?(): Date }).getStartDate?.().getTime() ?? Number.NaN;
   }
 
   private audio(): AudioTrackList {

@@ -68,6 +68,10 @@ export class PushEngine implements Engine {
     return { start: buffered.start(buffered.length - 1), target: end - BEHIND_S, epoch: this.epoch };
   }
 
+  timeOf(date: number): number {
+    return (date - this.epoch) / 1000;
+  }
+
   destroy(): void {
     this.stop.abort();
     this.pictures?.close();

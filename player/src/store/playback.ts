@@ -4,6 +4,7 @@ import { type Engine, type EngineState, nothing, type Tier, type Trouble } from 
 import type { Presence } from "../engine/presence";
 import { Airing, type AiringState, grounded } from "./airing";
 import { Cues } from "./cues";
+import type { Marked } from "./markers";
 import type { Memory } from "./memory";
 import { ServerClock } from "./server-clock";
 import { watch } from "./screen";
@@ -119,6 +120,7 @@ export class Playback {
     private readonly stage: HTMLElement,
     private readonly memory: Memory,
     private readonly presence: Presence,
+    private readonly marked: (markers: readonly Marked[]) => void,
   ) {
     const { volume, muted } = memory.sound();
     video.volume = volume;
@@ -132,6 +134,11 @@ export class Playback {
     watch(video, { store: this.store, airing: this.airing, cues: this.cues, memory, signal: this.stop.signal });
     video.addEventListener("playing", () => (this.failures = 0), { signal: this.stop.signal });
     video.addEventListener("ended", () => this.airing.was && this.over(), { signal: this.stop.signal });
+  }
+
+  /** Return at which second a date is shown, NaN where that is not known. */
+  timeOf(date: number): number {
+    return this.engine?.timeOf(date) ?? Number.NaN;
   }
 
   destroy(): void {
@@ -225,6 +232,7 @@ export class Playback {
       changed: (state: Partial<EngineState>) => void (generation === this.generation && this.store.set(state)),
       failed: (trouble: Trouble) => void (generation === this.generation && this.failed(trouble)),
       fell: (reason: string) => void (generation === this.generation && this.airing.fall(reason)),
+      marked: this.marked,
       over: () => void (generation === this.generation && this.over()),
     };
     const engine = await openEngine(this.video, listener, this.presence, tier);

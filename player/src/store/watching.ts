@@ -5,6 +5,7 @@ import type { ControlClient, Link } from "../channel/client";
 import type { ControlEvent } from "../channel/messages";
 import type { Stream } from "../api/stream";
 import type { Presence } from "../engine/presence";
+import type { Marked } from "./markers";
 import { holds, joined, type Span, withNumber, withoutNumber } from "./spans";
 import { type Effects, Store } from "./store";
 
@@ -113,6 +114,8 @@ export class Watching {
     private readonly api: Api,
     private readonly control: ControlClient,
     private readonly stream = "",
+    /** Takes the markers that are told of on the channel. */
+    private readonly marked: (markers: readonly Marked[]) => void = () => undefined,
   ) {
     this.store = new Store<WatchState, WatchRequest>(EMPTY, this.effects(), (error) => this.failed(error));
     const now = (): WatchState => this.store.getState();
@@ -237,6 +240,7 @@ export class Watching {
 
   private heard(event: ControlEvent): void {
     const state = this.store.getState();
+    if (event.type.startsWith("marker")) this.marked([event.data as Marked]);
     if (event.type === "asset.changed") this.changed(event.data as Asset);
     if (event.type === "stream.state") this.stands(event.data as Standing);
     if (event.type === "asset.deleted") this.store.set({ gone: true });

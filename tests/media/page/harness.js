@@ -2,12 +2,17 @@
 import { readNumber } from "/drawn.js";
 
 const video = document.querySelector("#video");
-const record = { frames: [], stalls: [], errors: [], switches: [], presented: 0, dropped: 0 };
+const record = { told: [], frames: [], stalls: [], errors: [], switches: [], presented: 0, dropped: 0 };
 const SCRIPTS = {
   "hls.js": "/hls.js/dist/hls.min.js",
   shaka: "/shaka-player/dist/shaka-player.compiled.js",
   "dash.js": "/dashjs/dist/modern/umd/dash.all.min.js",
 };
+
+const MARKERS = "urn:streamer:marker:2026";
+// What an engine tells of markers: by which way, its name for one, the media second it is for, and when it did.
+const told = (way, id, time, body) => record.told.push({ way, id: String(id), time, at: video.currentTime, body });
+const text = (bytes) => new TextDecoder().decode(bytes);
 
 const now = () => performance.now() / 1000;
 const fault = (fatal, text) => record.errors.push({ fatal, text: String(text), at: video.currentTime });
@@ -61,6 +66,13 @@ const engines = {
     hls.on(Hls.Events.ERROR, (_, data) => fault(data.fatal, `${data.type} ${data.details} ${data.reason ?? ""}`));
     hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) =>
       switched(hls.levels[level].height, hls.levels[level].bitrate));
+    const seen = new Set();
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => {
+      for (const range of Object.values(details.dateRanges)) {
+        if (!seen.has(range.id)) told("daterange", range.id, range.startTime, decodeURIComponent(range.attr["X-DATA"] ?? ""));
+        seen.add(range.id);
+      }
+    });
     hls.loadSource(url);
     hls.attachMedia(video);
     await new Promise((resolve) => hls.once(Hls.Events.MANIFEST_PARSED, resolve));
@@ -82,6 +94,12 @@ const engines = {
     for (const name of ["adaptation", "variantchanged"]) {
       player.addEventListener(name, ({ newTrack }) => switched(newTrack?.height, newTrack?.bandwidth));
     }
+    player.addEventListener("emsg", ({ detail }) => {
+      if (detail.schemeIdUri === MARKERS) told("emsg", detail.id, detail.startTime, text(detail.messageData));
+    });
+    player.addEventListener("timelineregionadded", ({ detail }) => {
+      if (detail.schemeIdUri === MARKERS && detail.eventNode) told("stream", detail.id, detail.startTime, String(detail.eventNode.children));
+    });
     await player.load(url, begin);
     return {
       heights: () => player.getVariantTracks().map((track) => track.height),
@@ -102,6 +120,11 @@ const engines = {
     player.on(events.QUALITY_CHANGE_RENDERED, ({ mediaType, newRepresentation }) => {
       if (mediaType === "video") switched(newRepresentation?.height, newRepresentation?.bandwidth);
     });
+    player.on(MARKERS, ({ event }) => {
+      const { calculatedPresentationTime: time, id, messageData, parsedMessageData } = event;
+      const inband = messageData instanceof Uint8Array;
+      told(inband ? "emsg" : "stream", id, time, inband ? text(messageData) : String(parsedMessageData ?? messageData));
+    }, null, { mode: dashjs.MediaPlayer.events.EVENT_MODE_ON_START });
     const ready = new Promise((resolve) => { player.on(events.STREAM_INITIALIZED, resolve); });
     player.initialize(video, url, false);
     await ready;

@@ -1,5 +1,5 @@
 /** What an event stream and polling share: messages to the server become requests. */
-import type { Closing, FromServer, Subscribe } from "./messages";
+import type { FromServer, Subscribe } from "./messages";
 import { Places } from "./places";
 import type { Connection, Handlers } from "./transport";
 
@@ -64,8 +64,7 @@ export abstract class Asking implements Connection {
 
   protected received(text: string, message: FromServer): void {
     if (message.type === "close") {
-      const { code, delay_ms } = message as Closing;
-      this.end(code, delay_ms);
+      this.end(message.code, message.delay_ms);
       return;
     }
     this.places.note(message);

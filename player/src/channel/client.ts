@@ -1,5 +1,5 @@
 /** Follow channels of the server over one connection that heals itself and misses nothing. */
-import { type ControlEvent, type Drain, type FromServer, isEvent, type Subscribe, type Subscribed } from "./messages";
+import { channelOf, type ControlEvent, type FromServer, isEvent, type Subscribe, type Subscribed } from "./messages";
 import { type Timer, wallTimer } from "./timer";
 import type { Connection, Transport } from "./transport";
 
@@ -125,8 +125,8 @@ export class ControlClient {
   private received(message: FromServer): void {
     this.failures = 0;
     this.move("open");
-    if (message.type === "server.drain") this.wanted = (message as Drain).delay_ms;
-    const subscription = this.subscriptions.get(message.channel ?? "");
+    if (message.type === "server.drain") this.wanted = message.delay_ms;
+    const subscription = this.subscriptions.get(channelOf(message) ?? "");
     if (!subscription) return;
     if (isEvent(message)) this.deliver(subscription, message);
     else if (message.type === "subscribed") this.subscribed(subscription, message);

@@ -1,15 +1,17 @@
 /** Messages of the control channel. */
+import type { Said, Told } from "./events";
 
-export interface ControlEvent {
+/** What stands around the data of each event. */
+interface Envelope {
   channel: string;
   epoch: string;
   /** Absent on coalescible kinds, which are neither stored nor replayed. */
   offset?: number;
-  type: string;
-  time: string | number;
+  time: string;
   media_time?: number;
-  data: unknown;
 }
+
+export type ControlEvent = Envelope & Told;
 
 export interface Subscribed {
   type: "subscribed";
@@ -35,17 +37,9 @@ export interface Refused {
   reason: string;
 }
 
-/** The server stops: it wants to be asked again after `delay_ms`, and closes soon. */
-export interface Drain {
-  type: "server.drain";
-  channel?: undefined;
-  delay_ms: number;
-}
-
 /** The last message over anything but a WebSocket, which has close codes of its own. */
 export interface Closing {
   type: "close";
-  channel?: undefined;
   code: number;
   reason: string;
   delay_ms?: number;
@@ -56,7 +50,12 @@ export interface Other {
   channel?: string;
 }
 
-export type FromServer = Subscribed | Refused | Drain | Closing | Other | ControlEvent;
+export type FromServer = Subscribed | Refused | Closing | Other | Said | ControlEvent;
+
+/** Return the channel that a message belongs to, undefined where it concerns the connection. */
+export function channelOf(message: FromServer): string | undefined {
+  return "channel" in message ? message.channel : undefined;
+}
 
 /** Only events carry their channel's epoch and data. */
 export function isEvent(message: FromServer): message is ControlEvent {

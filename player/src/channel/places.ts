@@ -1,5 +1,5 @@
 /** What a connection without a socket follows, and how far it has come: what each of its requests has to say. */
-import { type FromServer, isEvent, type Subscribe, type Subscribed } from "./messages";
+import { channelOf, type FromServer, isEvent, type Subscribe, type Subscribed } from "./messages";
 
 interface Place {
   epoch: string;
@@ -23,7 +23,7 @@ export class Places {
 
   /** Move with what the server has said. */
   note(message: FromServer): void {
-    const { channel } = message;
+    const channel = channelOf(message);
     if (channel === undefined || !this.channels.has(channel)) return;
     if (message.type === "refused") this.channels.delete(channel);
     else if (isEvent(message)) {
@@ -35,7 +35,7 @@ export class Places {
 
   /** Return what goes without saying in an answer that just goes on: each of the other channels is subscribed to. */
   continued(answer: readonly FromServer[]): Subscribed[] {
-    const said = new Set(answer.filter((each) => !isEvent(each)).map(({ channel }) => channel));
+    const said = new Set(answer.filter((each) => !isEvent(each)).map(channelOf));
     return [...this.channels].flatMap(([channel, place]) =>
       place && !said.has(channel) ? [{ type: "subscribed", channel, ...place, recovered: true }] : [],
     );

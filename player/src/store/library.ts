@@ -2,6 +2,7 @@
 import { type Api, type Page, Problem } from "../api/client";
 import { type Asset, type Coverage, encoded } from "../api/asset";
 import type { ControlClient, Link } from "../channel/client";
+import type { UploadProgress } from "../channel/events";
 import type { ControlEvent } from "../channel/messages";
 import type { startUpload } from "../upload/tus";
 import { withNumber } from "./spans";
@@ -44,12 +45,6 @@ export type LibraryRequest =
   | { type: "retry"; id: string }
   | { type: "signIn"; token: string }
   | { type: "hush" };
-
-interface Arrived {
-  id: string;
-  received: number;
-  seekable?: number | null;
-}
 
 const UNDO_MS = 6000;
 /** The server takes 64 subscriptions of one connection; the newest assets are the ones that are looked at. */
@@ -204,9 +199,9 @@ export class Library {
   }
 
   private changed(event: ControlEvent): void {
-    if (event.type === "asset.created" || event.type === "asset.changed") this.put(event.data as Asset);
-    if (event.type === "upload.progress" && event.data) this.received(event.data as Arrived);
-    if (event.type === "asset.deleted") this.drop((event.data as { id: string }).id);
+    if (event.type === "asset.created" || event.type === "asset.changed") this.put(event.data);
+    if (event.type === "upload.progress") this.received(event.data);
+    if (event.type === "asset.deleted") this.drop(event.data.id);
   }
 
   private put(asset: Asset): void {
@@ -220,7 +215,7 @@ export class Library {
     this.followMoving();
   }
 
-  private received({ id, received, seekable = null }: Arrived): void {
+  private received({ id, received, seekable = null }: UploadProgress): void {
     const { assets } = this.store.getState();
     this.store.set({ assets: assets.map((asset) => (asset.id === id ? { ...asset, received, seekable } : asset)) });
   }
@@ -277,9 +272,9 @@ export class Library {
   }
 
   private assetEvent(id: string, event: ControlEvent): void {
-    if (event.type === "asset.changed") this.put(event.data as Asset);
+    if (event.type === "asset.changed") this.put(event.data);
     if (event.type !== "segment.stored") return;
-    const { rendition, number } = event.data as { rendition: string; number: number };
+    const { rendition, number } = event.data;
     const mine = this.store.getState().coverage[id] ?? {};
     this.cover(id, { ...mine, [rendition]: withNumber(mine[rendition] ?? [], number) });
   }

@@ -1,6 +1,5 @@
 /** The go-live page's state: the streams, where each stands, and a key for as long as it may be seen. */
 import { type Api, Problem } from "../api/client";
-import type { StreamState } from "../api/asset";
 import type { Keyed, Stream } from "../api/stream";
 import type { ControlClient, Link } from "../channel/client";
 import type { ControlEvent } from "../channel/messages";
@@ -114,14 +113,14 @@ export class Streams {
     }
   }
 
-  private heard(id: string, { data, type }: ControlEvent): void {
-    if (type === "stream.changed") this.put(data as Stream);
-    if (type === "stream.deleted") this.drop(id);
+  private heard(id: string, event: ControlEvent): void {
+    if (event.type === "stream.changed") this.put(event.data);
+    if (event.type === "stream.deleted") this.drop(id);
     const stream = this.find(id);
     if (!stream) return;
-    if (type === "passthrough.refused") this.put({ ...stream, refusal: (data as { reason: string }).reason });
-    if (type !== "stream.state") return;
-    const { asset, state } = data as { asset: string; state: StreamState };
+    if (event.type === "passthrough.refused") this.put({ ...stream, refusal: event.data.reason });
+    if (event.type !== "stream.state") return;
+    const { asset, state } = event.data;
     // Another broadcast is looked at anew.
     this.put({ ...stream, asset, state, refusal: state === "connecting" ? undefined : stream.refusal });
   }

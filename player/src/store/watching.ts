@@ -1,7 +1,8 @@
 /** The watch page's state: one asset, or whichever a live stream shows, followed as it changes. */
-import { arriving, type Asset, type Coverage, encoded, onAir, type StreamState } from "../api/asset";
+import { arriving, type Asset, type Coverage, encoded, onAir } from "../api/asset";
 import { type Api, Problem } from "../api/client";
 import type { ControlClient, Link } from "../channel/client";
+import type { SegmentEvicted, StreamStateChanged, UploadProgress } from "../channel/events";
 import type { ControlEvent } from "../channel/messages";
 import type { Stream } from "../api/stream";
 import type { Presence } from "../engine/presence";
@@ -42,23 +43,6 @@ export type WatchRequest =
   | { type: "removeCaptions"; language: string }
   | { type: "say"; text: string }
   | { type: "signIn"; token: string };
-
-interface Standing {
-  asset: string;
-  state: StreamState;
-}
-
-interface Arrived {
-  received: number;
-  size?: number | null;
-  seekable?: number | null;
-}
-
-interface Segment {
-  generation: string;
-  rendition: string;
-  number: number;
-}
 
 const NOT_FOUND = 4404;
 const EMPTY: WatchState = {
@@ -183,9 +167,9 @@ export class Watching {
 
   private streamed(event: ControlEvent): void {
     const { stream } = this.store.getState();
-    if (event.type === "stream.changed") this.store.set({ stream: event.data as Stream });
+    if (event.type === "stream.changed") this.store.set({ stream: event.data });
     if (event.type !== "stream.state") return;
-    const { asset, state } = event.data as Standing;
+    const { asset, state } = event.data;
     if (stream) this.store.set({ stream: { ...stream, asset, state } });
     this.shows(asset);
   }
@@ -241,28 +225,28 @@ export class Watching {
   private heard(event: ControlEvent): void {
     const state = this.store.getState();
     if (event.type.startsWith("marker")) this.marked([event.data as Marked]);
-    if (event.type === "asset.changed") this.changed(event.data as Asset);
-    if (event.type === "stream.state") this.stands(event.data as Standing);
+    if (event.type === "asset.changed") this.changed(event.data);
+    if (event.type === "stream.state") this.stands(event.data);
     if (event.type === "asset.deleted") this.store.set({ gone: true });
-    if (event.type === "run.progress") this.store.set({ rate: (event.data as { rate: number } | null)?.rate ?? 0 });
-    if (event.type === "viewers") this.store.set({ viewers: (event.data as { count: number }).count });
-    if (event.type === "upload.progress" && state.asset && event.data) this.arrived(state.asset, event.data as Arrived);
-    if (event.type === "segment.stored") this.covered(event.data as Segment, withNumber);
-    if (event.type === "segment.evicted") this.covered(event.data as Segment, withoutNumber);
+    if (event.type === "run.progress") this.store.set({ rate: event.data.rate });
+    if (event.type === "viewers") this.store.set({ viewers: event.data.count });
+    if (event.type === "upload.progress" && state.asset) this.arrived(state.asset, event.data);
+    if (event.type === "segment.stored") this.covered(event.data, withNumber);
+    if (event.type === "segment.evicted") this.covered(event.data, withoutNumber);
   }
 
-  private stands({ state }: Standing): void {
+  private stands({ state }: StreamStateChanged): void {
     const { asset } = this.store.getState();
     if (asset?.live) this.store.set({ asset: { ...asset, live: { ...asset.live, state } } });
   }
 
-  private arrived(asset: Asset, { received, size, seekable }: Arrived): void {
+  private arrived(asset: Asset, { received, size, seekable }: UploadProgress): void {
     this.store.set({
       asset: { ...asset, received, size: size ?? asset.size, seekable: seekable ?? asset.seekable ?? null },
     });
   }
 
-  private covered({ generation, rendition, number }: Segment, change: typeof withNumber): void {
+  private covered({ generation, rendition, number }: SegmentEvicted, change: typeof withNumber): void {
     // What is known of the segments of an earlier generation says nothing of this one's.
     const state = this.store.getState();
     const known = !state.generation || state.generation === generation ? state.coverage : {};

@@ -31,6 +31,7 @@ KINDS: tuple[type[Kind], ...] = (
     live.PassthroughRefused,
     live.Viewers,
     live.Marker,
+    live.MarkerDeleted,
     applications.Announcement,
     applications.Interstitial,
     applications.LatencyTarget,

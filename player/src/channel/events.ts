@@ -232,6 +232,14 @@ export interface Marker {
   created: string;
 }
 
+/** A marker is not told any more, other than by segments that do so already. */
+export interface MarkerDeleted {
+  /** the video or the broadcast */
+  asset: string;
+  /** the marker */
+  id: string;
+}
+
 /** A sentence for everybody who watches. */
 export interface Announcement {
   /** what is to be shown, as plain text */
@@ -326,6 +334,8 @@ export interface Events {
   "viewers": Viewers;
   /** Something is to be told at `media_time` of the picture; playlists have it under the same id. */
   "marker": Marker;
+  /** A marker is not told any more, other than by segments that do so already. */
+  "marker.deleted": MarkerDeleted;
   /** A sentence for everybody who watches. */
   "announcement": Announcement;
   /** Something else is to be played at `media_time`. For players of one's own: this server's goes on. */
@@ -363,6 +373,7 @@ export type Told =
   | { type: "passthrough.refused"; data: PassthroughRefused }
   | { type: "viewers"; data: Viewers }
   | { type: "marker"; data: Marker }
+  | { type: "marker.deleted"; data: MarkerDeleted }
   | { type: "announcement"; data: Announcement }
   | { type: "interstitial"; data: Interstitial }
   | { type: "latency.target"; data: LatencyTarget }

@@ -30,13 +30,13 @@ def shares(
 def position(lives: Sequence[Aired], moment: Fraction) -> Fraction:
     """Return where a moment lies, in seconds from the first picture, the lives one behind the other.
 
-    Between two lives nothing is shown: that is where the later one begins.
+    Between two lives, and behind one that is over, nothing is shown: that is where the next one begins.
     """
     passed = Fraction(0)
     for aired, following in zip(lives, [*lives[1:], None], strict=True):
         since = max(Fraction(0), moment - begin(aired))
         if following is None:
-            return passed + since
+            return passed + (min(since, aired.seconds) if aired.over else since)
         if moment < begin(following):
             return passed + min(since, aired.seconds)
         passed += aired.seconds

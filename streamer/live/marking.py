@@ -96,7 +96,9 @@ class Marking:
     async def _broadcast(self, asset: Asset, wish: Wish) -> Placed:
         onair, cues = self._live.find(asset.id), self._live.cues(asset.id)
         if onair is not None and cues is not None and onair.lives and not onair.ended:
-            return _aired(onair.lives, wish, now=cues.now, edge=cues.edge)
+            # Where only an earlier server had a life of it, the moment is before the next one.
+            clock = Fraction(self._clock(), 1000)
+            return _aired(onair.lives, wish, now=cues.now or clock, edge=cues.edge or clock)
         source = await self._rows.source(asset.id)
         lives = await self._recordings.lives(asset.id, source.lives)
         if asset.on_air:  # by another server
@@ -149,10 +151,10 @@ def _film(asset: Asset, wish: Wish) -> Placed:
     return Placed(moment=started + time, media_time=time)
 
 
-def _aired(lives: Sequence[Aired], wish: Wish, *, now: Fraction | None, edge: Fraction | None) -> Placed:
+def _aired(lives: Sequence[Aired], wish: Wish, *, now: Fraction, edge: Fraction) -> Placed:
     """Place a marker in a broadcast on air: at or behind the edge the segments to come tell of it."""
     moment = _wished(lives, wish) or now
-    if moment is None or edge is None or not lives:
+    if not lives:
         raise WrongState("There is nothing on air yet.")
     if not airtime.begin(lives[0]) <= moment <= edge + AHEAD_SECONDS:
         raise InvalidRequest("This moment is before the broadcast, or more than an hour ahead of it.")

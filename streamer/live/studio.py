@@ -233,6 +233,7 @@ class Studio:
         recording = asyncio.create_task(running.recorder.run(), name=f"record {asset}")
         telling = asyncio.create_task(self._tell(running), name=f"tell {asset}")
         try:
+            await self._mark(running)
             await running.broadcast.run()
         except PackagingError as error:
             _log.error("broadcast %s is given up: %s", asset, error.message)
@@ -247,6 +248,16 @@ class Studio:
             running.air.end()
             self._running.pop(running.stream, None)
             self._farewell(asset)
+
+    async def _mark(self, running: _Running) -> None:
+        """Show the markers that a broadcast has from before this server."""
+        try:
+            markers = await self._markers.of(running.broadcast.asset)
+        except CatalogAway as error:
+            _log.warning("markers of %s are shown with the next one: %s", running.broadcast.asset, error)
+            return
+        running.air.mark(markers)
+        running.cues.follow(markers)
 
     async def _conclude(self, running: _Running) -> None:
         """Make the recording's manifests and tell that the broadcast is over."""

@@ -37,6 +37,12 @@ def test_a_clip_begins_with_its_first_segment():
     assert airtime.position(clip, begin + 1) == 1
 
 
+def test_behind_a_life_that_is_over_nothing_goes_on_yet():
+    first, _ = succession()
+    assert airtime.position((first,), BEGUN + 60) == LENGTH
+    assert airtime.position((aired(lived(), 2),), BEGUN + 60) == 60
+
+
 def test_every_marker_belongs_to_one_life_and_none_from_before_to_any():
     lives = succession()
     at = [BEGUN - 1, BEGUN, BEGUN + 9, BEGUN + 14, BEGUN + Fraction(29, 2), BEGUN + 99]

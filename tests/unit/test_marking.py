@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import pytest
@@ -124,6 +124,17 @@ async def test_before_there_is_a_picture_nothing_can_be_marked(back):
     await desk.begin(0)
     with pytest.raises(WrongState):
         await desk.marking.add(desk.asset, Wish(kind="goal"))
+
+
+async def test_until_the_next_life_begins_now_is_what_the_clock_shows(desk, back):
+    desk.onair.over_life()
+    desk.ahead = Cues(since=back.clock())
+    kept = await desk.marking.add(desk.asset, Wish(kind="goal"))
+    assert kept.marker.moment == Fraction(back.clock(), 1000)
+    assert (kept.marker.inband, kept.media_time) == (True, 4 * LIFE.part_seconds)
+    following = replace(LIFE, generation="l2", started=back.clock() + 3000)
+    desk.ahead.begin(following, lambda: 0)
+    assert b"emsg" in desk.ahead.put(made("720p", 0, following)).body
 
 
 async def test_a_deleted_marker_is_not_told_any_more(desk):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -41,11 +41,15 @@ _ON_AIR = (str(State.PROBING), str(State.PLAYABLE))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broadcast:
-    """A broadcast with the lives of its encoders, oldest first."""
+    """A broadcast with the lives of its encoders, oldest first.
+
+    `counts` are by generation the segments that each has come to, where that is settled.
+    """
 
     asset: Asset
     stream: str
     lives: tuple[Life, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Broadcasts:

@@ -39,10 +39,15 @@ class ClipRows:
             found = await one_asset(connection, asset)
             if found.live is None or found.state not in _WATCHED:
                 raise WrongState("Clips are cut from broadcasts that are on air and from recordings.")
-            chosen = select(table.c.plan).where(table.c.asset == asset)
-            lives = [from_json(json.dumps(row.plan)) for row in await connection.execute(chosen)]
-        ordered = sorted(lives, key=lambda life: (life.first, life.started))
-        return Broadcast(asset=found, stream=found.live.stream, lives=tuple(ordered))
+            chosen = select(table.c.name, table.c.plan, table.c.rungs).where(table.c.asset == asset)
+            rows = (await connection.execute(chosen)).all()
+        lives = [from_json(json.dumps(row.plan)) for row in rows]
+        return Broadcast(
+            asset=found,
+            stream=found.live.stream,
+            lives=tuple(sorted(lives, key=lambda life: (life.first, life.started))),
+            counts={row.name: count for row in rows if (count := row.rungs[0]["segments"])},
+        )
 
     async def keep(
         self,

@@ -59,7 +59,7 @@ class Clips:
         source = await self._rows.source(asset)
         onair = self._find(asset)
         if onair is None or onair.ended:
-            lives: Sequence[Aired] = await self._recordings.lives(asset, source.lives)
+            lives: Sequence[Aired] = await self._recordings.lives(source)
         else:
             lives = onair.lives
         clip = cut(lives, start, end)

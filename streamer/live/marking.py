@@ -100,7 +100,7 @@ class Marking:
             clock = Fraction(self._clock(), 1000)
             return _aired(onair.lives, wish, now=cues.now or clock, edge=cues.edge or clock)
         source = await self._rows.source(asset.id)
-        lives = await self._recordings.lives(asset.id, source.lives)
+        lives = await self._recordings.lives(source)
         if asset.on_air:  # by another server
             now = Fraction(self._clock(), 1000)
             return _aired(lives, wish, now=now, edge=now)
@@ -116,7 +116,7 @@ class Marking:
         asset = await self._asset(asset_id)
         if asset.live is not None and asset.state is State.COMPLETE:
             source = await self._rows.source(asset_id)
-            await self._recordings.keep(asset_id, await self._recordings.lives(asset_id, source.lives))
+            await self._recordings.keep(asset_id, await self._recordings.lives(source))
         await self._changed(asset_id)
         self._bus.tell(_MARKED, asset_id)
 

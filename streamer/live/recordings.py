@@ -10,6 +10,7 @@ from packager.inits import codecs
 from packager.life import Aired, Life, Reach
 from packager.marker import Marker
 from packager.store import Scoped, Store
+from streamer.live.broadcasts import Broadcast
 from streamer.markers import Markers
 
 Render = Callable[[Sequence[Aired], Mapping[str, str], Sequence[Marker]], Mapping[str, str]]
@@ -46,18 +47,23 @@ class Recordings:
         for key, text in self._render(lives, await named(store, lives), markers).items():
             await store.replace(key, text.encode())
 
-    async def lives(self, asset: str, lives: Sequence[Life]) -> list[Aired]:
-        """Return lives as far as the store has them; one that lacks a rendition is left out."""
-        store, found = Scoped(self._store, asset), []
-        for life in lives:
+    async def lives(self, broadcast: Broadcast) -> list[Aired]:
+        """Return lives as far as the store has them; one that lacks a rendition is left out.
+
+        What a crash has left behind the segments that count stays out.
+        """
+        store, found = Scoped(self._store, broadcast.asset.id), []
+        for life in broadcast.lives:
             there = await numbers(store, life)
             if not all(there.values()):
                 continue
-            reach = {
-                name: Reach(segments=max(one) + 1, end=await end_of(store, life, name, max(one)))
-                for name, one in there.items()
-            }
             begin = max(min(one) for one in there.values())
+            stop = begin + broadcast.counts.get(life.generation, max(map(max, there.values())) + 1)
+            last = {name: max(number for number in one if number < stop) for name, one in there.items()}
+            reach = {
+                name: Reach(segments=number + 1, end=await end_of(store, life, name, number))
+                for name, number in last.items()
+            }
             found.append(Aired(life=life, reach=reach, over=True, begin=begin))
         return found
 

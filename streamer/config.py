@@ -103,7 +103,7 @@ class Config(BaseSettings):
     )
     cache_bytes: int = Field(
         64 << 20,
-        ge=0,
+        ge=1 << 20,
         description="Memory for media that is asked for again; as much again for what is on air.",
     )
     encode_slots: int = Field(

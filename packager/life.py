@@ -156,18 +156,25 @@ class Aired:
 
     What counts begins with the segment `begin`: a clip may leave out those before. Once it is `over` every
     reach has its `end`. An encoder may fail between the last parts of two renditions:
-    the one that has a segment less then has a gap in its place, so that all count alike.
+    the one that has a segment less then has a gap in its place, so that all count alike. `lost` are the
+    numbers behind those of the segments that a server which was killed may have announced: they stay gaps.
     """
 
     life: Life
     reach: Mapping[str, Reach]
     over: bool = False
     begin: int = 0
+    lost: int = 0
 
     @property
     def segments(self) -> int:
         """Return how many whole segments the rendition has that has most."""
         return max((one.segments for one in self.reach.values()), default=0)
+
+    @property
+    def following(self) -> int:
+        """Return the media sequence number behind all that is whole or lost."""
+        return self.life.first + self.segments + self.lost
 
     @property
     def started(self) -> Fraction:
@@ -183,13 +190,13 @@ class Aired:
 
     def whole(self, name: str) -> int:
         """Return how many whole segments count for a rendition, gaps among them."""
-        return self.segments if self.over else self.reach[name].segments
+        return self.segments + self.lost if self.over else self.reach[name].segments
 
     def end(self, name: str, segment: int) -> int:
         """Return where a whole segment ends, in ticks: the last one of a life may be short."""
         reach = self.reach[name]
         border = self.life.border(name, segment + 1)
-        if segment < reach.segments - 1 or reach.end is None:
+        if segment < reach.segments - 1 or segment >= self.segments or reach.end is None:
             return border
         if segment == reach.segments - 1:
             return reach.end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from packager import boxes
@@ -152,3 +153,9 @@ def _reference_time(life: Life, name: str, begin: int) -> bytes:
     millis = life.started + begin * 1000 // scale
     ntp = ((millis // 1000 + _NTP_EPOCH) << 32) + (millis % 1000 << 32) // 1000
     return boxes.full_box("prft", 1, 0, (1).to_bytes(4), (ntp & (1 << 64) - 1).to_bytes(8), begin.to_bytes(8))
+
+
+def sizes(segment: bytes) -> list[int]:
+    """Return how many bytes each part of a segment has: a part ends with its mdat. Raise BadBoxes."""
+    ends = [0, *(box.end for box in boxes.walk(segment) if box.type == "mdat")]
+    return [end - begin for begin, end in pairwise(ends)]

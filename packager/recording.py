@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from packager import keys, live_dash, live_hls
 from packager.dateranges import DateRanges
@@ -17,7 +18,7 @@ def manifests(
 
     The one that names the others comes last.
     """
-    ranges = DateRanges(markers)
+    lives, ranges = _closed_up(lives), DateRanges(markers)
     names = dict.fromkeys(name for aired in lives for name in aired.life.names)
     made = {
         keys.playlist(name): live_hls.MediaPlaylist(name, low_latency=False).render(
@@ -27,3 +28,13 @@ def manifests(
     }
     made[keys.MPD] = live_dash.mpd(lives, codecs, ended=True, markers=markers)
     return {**made, keys.MULTIVARIANT: live_hls.multivariant(lives, codecs)}
+
+
+def _closed_up(lives: Sequence[Aired]) -> list[Aired]:
+    """Leave out what was lost. The last life keeps its numbers, so that who watches it on air goes on."""
+    made: list[Aired] = []
+    following = lives[-1].life.first + lives[-1].segments
+    for aired in reversed(lives):
+        following -= aired.segments
+        made.insert(0, replace(aired, life=replace(aired.life, first=following), lost=0))
+    return made

@@ -122,7 +122,6 @@ async def compose(
         reception = Reception(inbox=media.inbox, intake=media.works, settings=settings, clock=clock)
         app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
         if resume:
-            await media.live.recovery.start()
             await media.works.start()
         stack.push_async_callback(media.works.stop)
         if resume:
@@ -133,6 +132,8 @@ async def compose(
         if media.nodes is not None:
             await stack.enter_async_context(media.nodes)
         stack.push_async_callback(media.live.studio.stop)
+        if resume:
+            await media.live.studio.start()
         await stack.enter_async_context(media.live.doors)
         if resume:
             await reception.recover()

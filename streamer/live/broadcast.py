@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -40,7 +40,8 @@ _log = logging.getLogger(__name__)
 class Broadcast:
     """A broadcast from its first publisher until one has been away for too long.
 
-    `run` is its life; publishers are handed to `publish` meanwhile. `aired` are the lives that are over.
+    `run` is its life; publishers are handed to `publish` meanwhile. `aired` are the lives that are over:
+    where it begins with some it goes on behind them, once a publisher is back in time.
     """
 
     def __init__(
@@ -54,12 +55,13 @@ class Broadcast:
         recorder: Recorder,
         stand: Callable[[StreamState], None],
         cues: Cues,
+        aired: Sequence[Aired] = (),
     ) -> None:
         """Take the asset that it is, what it is made with, and who is told where it stands."""
         self.asset = asset
-        self.aired: list[Aired] = []
+        self.aired: list[Aired] = list(aired)
         self.over = False
-        self._settings = settings
+        self.settings = settings
         self._means = means
         self._air = air
         self._push = push
@@ -67,7 +69,7 @@ class Broadcast:
         self._stand = stand
         self._cues = cues
         self._publisher: Publisher | None = None
-        self._met = False
+        self._met = bool(aired)
         self._said: dict[Kind, Tag] = {}
         self._first: Offer | None = None
         self._breaks = 0
@@ -75,13 +77,13 @@ class Broadcast:
         self._opening = self._anew()
         self._encoding: Encoding | None = None
         self._changed = asyncio.Event()
-        # Segments are longer than a second, so a number is never used twice, not even after a crash.
-        self._next = means.wall() // 1000
+        # Segments are longer than a second, so no number of an earlier broadcast is used again.
+        self._next = aired[-1].following if aired else means.wall() // 1000
 
     def give_way(self, publisher: Publisher) -> None:
         """Let a publisher have the place of the one that sends. Raise KeyBusy where that goes before it."""
         sending = self._publisher
-        prior = self._settings.takeover is Takeover.PRIORITY
+        prior = self.settings.takeover is Takeover.PRIORITY
         if prior and sending is not None and publisher.priority < sending.priority:
             raise KeyBusy("An encoder with a higher priority is on air.")
 
@@ -160,7 +162,7 @@ class Broadcast:
     async def _change(self) -> bool:
         """Wait for a change; False where nobody has published for too long, or it is over."""
         changed = self._changed
-        away = self._settings.reconnect_seconds
+        away = self.settings.reconnect_seconds
         away = away if self._met else max(away, _COMING_SECONDS)
         try:
             async with asyncio.timeout(None if self._publisher else away):
@@ -172,8 +174,8 @@ class Broadcast:
     async def _encode(self, offer: Offer) -> bool:
         """Encode one life; say whether no publisher is to come any more. Raise PackagingError."""
         # What playlists have said of times and tracks holds for all of the broadcast.
-        self._first = self._first or offer
-        first = self._first
+        earlier = self._first is None and self.aired
+        first = self._first = _like(self.aired[0].life, offer) if earlier else self._first or offer
         offer = replace(offer, rate=first.rate, sample_rate=first.sample_rate, channels=first.channels)
         life = self._life(offer, self._opening)
         encoding = Encoding(
@@ -243,12 +245,12 @@ class Broadcast:
             self._refusal = error.message
 
     def _anew(self) -> Opening:
-        return Opening(passthrough=self._settings.passthrough and not self._refusal)
+        return Opening(passthrough=self.settings.passthrough and not self._refusal)
 
     def _life(self, offer: Offer, opening: Opening) -> Life:
         rate = live_ladder.output_rate(offer.rate)
         (frames, parts), refusal = self._grid(rate, opening)
-        passage = opening.passage if self._settings.passthrough and not refusal else None
+        passage = opening.passage if self.settings.passthrough and not refusal else None
         if refusal:
             _log.info("broadcast %s is encoded and not passed through: %s", self.asset, refusal)
         means = self._means
@@ -271,8 +273,8 @@ class Broadcast:
 
     def _grid(self, rate: Fraction, opening: Opening) -> tuple[tuple[int, int], str]:
         """Return (frames of a part, parts of a segment), and why pictures cannot be passed through."""
-        length = self._settings.part_seconds
-        if not self._settings.passthrough:
+        length = self.settings.part_seconds
+        if not self.settings.passthrough:
             return frames_of(length, rate), ""
         first = self.aired[0].life if self.aired else None
         given = (first.part_frames, first.parts) if first else None
@@ -292,3 +294,14 @@ class Broadcast:
     def _pulse(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _like(life: Life, offer: Offer) -> Offer:
+    """Return an offer with the rate and the sound of a life, unless its own sound comes to the same."""
+    alike = replace(offer, rate=life.rate)
+    if live_ladder.audio_rung(offer) == life.audio:
+        return alike
+    sound = life.audio
+    return replace(
+        alike, sample_rate=sound.sample_rate if sound else 0, channels=sound.channels if sound else 0
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from packager.life import Life, Reach
@@ -9,16 +10,26 @@ from packager.parts import Part
 
 
 class HeldParts:
-    """Takes the parts of a rendition in order, and lets go of bytes that the store has."""
+    """Takes the parts of a rendition in order, and lets go of bytes that the store has.
 
-    def __init__(self, life: Life, name: str) -> None:
-        self.reach = Reach()
+    A life that is over may begin with its `reach`, and with the sizes of the parts of `stored` segments.
+    """
+
+    def __init__(
+        self,
+        life: Life,
+        name: str,
+        *,
+        reach: Reach | None = None,
+        stored: Mapping[int, list[int]] | None = None,
+    ) -> None:
+        self.reach = reach or Reach()
         self.held = 0
         self._life = life
         self._name = name
         self._bodies: dict[int, list[bytes]] = {}
-        self._sizes: dict[int, list[int]] = {}
-        self._stored: set[int] = set()
+        self._sizes: dict[int, list[int]] = dict(stored or {})
+        self._stored: set[int] = set(self._sizes)
 
     def take(self, part: Part) -> None:
         """Take the part that comes next. Raise ValueError for another one."""

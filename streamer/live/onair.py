@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from packager.dateranges import DateRanges
 from packager.life import Aired, Life
 from packager.marker import Marker
 from packager.parts import Part
 from streamer.live.held_parts import HeldParts
+from streamer.live.remains import Remains
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,12 @@ _UNKNOWN_TARGET = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Airing:
-    """A life with its inits by rendition, and the parts of each."""
+    """A life with its inits by rendition, unless the store sends these, and the parts of each."""
 
     life: Life
-    inits: Mapping[str, bytes]
     parts: Mapping[str, HeldParts]
+    inits: Mapping[str, bytes] = field(default_factory=dict)
+    lost: int = 0
 
 
 class OnAir:
@@ -39,12 +41,18 @@ class OnAir:
 
     `window` is how many seconds stay listed, None for all of them; without `low_latency` playlists have no
     parts. Segments that the store has not confirmed stay in memory, together up to `memory` bytes: beyond
-    that the oldest are lost to viewers. Once it is `recorded` its final manifests are in the store.
-    `marked` counts how often its markers have changed.
+    that the oldest are lost to viewers. Once it is `recorded` its final manifests are in the store. `marked`
+    counts how often its markers have changed. It goes on behind what `remains` of it after a restart.
     """
 
     def __init__(
-        self, asset: str, *, window: int | None = None, low_latency: bool = True, memory: int = 512 << 20
+        self,
+        asset: str,
+        *,
+        window: int | None = None,
+        low_latency: bool = True,
+        memory: int = 512 << 20,
+        remains: Remains | None = None,
     ) -> None:
         self.asset = asset
         self.window = window
@@ -61,6 +69,10 @@ class OnAir:
         self._over = True
         self._lives: tuple[Aired, ...] | None = None
         self._bells: dict[str, asyncio.Event] = {}
+        if remains is not None and remains.lives:
+            self.codecs |= remains.codecs
+            self.target_duration = remains.lives[0].life.target_duration
+            self._airings += [_gone(aired, remains) for aired in remains.lives]
 
     @property
     def lives(self) -> Sequence[Aired]:
@@ -72,6 +84,7 @@ class OnAir:
                     life=airing.life,
                     reach={name: parts.reach for name, parts in airing.parts.items()},
                     over=number < last or self._over,
+                    lost=airing.lost,
                 )
                 for number, airing in enumerate(self._airings)
             ]
@@ -81,8 +94,7 @@ class OnAir:
     @property
     def following(self) -> int:
         """Return the media sequence number with which the next life has to begin."""
-        lives = self.lives
-        return lives[-1].life.first + lives[-1].segments if lives else 0
+        return self.lives[-1].following if self.lives else 0
 
     def mark(self, markers: Sequence[Marker]) -> None:
         """Take the markers as they are now; manifests say so when they are asked for next."""
@@ -212,3 +224,13 @@ class OnAir:
             segment, held = min(found, key=lambda each: each[0])
             held.lose(segment)
             log.warning("%s: a segment has left memory before it was stored", self.asset)
+
+
+def _gone(aired: Aired, remains: Remains) -> _Airing:
+    """Return a life of an earlier server, all of whose segments are in the store."""
+    life = aired.life
+    parts = {
+        name: HeldParts(life, name, reach=reach, stored=remains.sizes.get((life.generation, name)))
+        for name, reach in aired.reach.items()
+    }
+    return _Airing(life=life, parts=parts, lost=aired.lost)

@@ -1,24 +1,32 @@
-"""What a crash has left of broadcasts becomes their recordings: every segment that is whole stays."""
+"""What a server that is gone has left on air: it goes on where somebody takes it up, or is its recording."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from packager import keys
-from packager.life import Aired, Life, Reach
+from packager.life import Aired
 from packager.store import Scoped, Store
 from streamer.errors import WrongState
 from streamer.ledger import SqlLedger, Stored
 from streamer.live.broadcasts import Broadcast, Broadcasts
-from streamer.live.recordings import Recordings, end_of, numbers
+from streamer.live.recordings import Recordings, numbers
+from streamer.live.remains import aired, settled
 from streamer.rows import Asset
+
+Resume = Callable[[Broadcast, Sequence[Aired]], Awaitable[bool]]
+"""A broadcast and its lives, which are over → whether it goes on."""
 
 _log = logging.getLogger(__name__)
 
 
+async def _nobody(_broadcast: Broadcast, _lives: Sequence[Aired]) -> bool:
+    return False
+
+
 class Recovery:
-    """Ends broadcasts by what the store has of them."""
+    """Finds by the store how far broadcasts have come, and ends them: every segment that is whole stays."""
 
     def __init__(
         self, broadcasts: Broadcasts, ledger: SqlLedger, store: Store, *, recordings: Recordings
@@ -28,14 +36,19 @@ class Recovery:
         self._store = store
         self._recordings = recordings
 
-    async def start(self) -> None:
-        """End every broadcast that an earlier life of this server has left on air."""
+    async def start(self, resume: Resume = _nobody) -> None:
+        """Hand on every broadcast that an earlier life of this server has left on air, and end the others.
+
+        One that has no whole segment is not handed on: there is nothing that could go on.
+        """
         for broadcast in await self._broadcasts.unfinished():
             try:
-                await self.conclude(broadcast)
-            except Exception:  # noqa: BLE001 - one that cannot be ended must not keep the others from it
+                lives = await self._lives(broadcast)
+                if not (lives and await resume(broadcast, lives)):
+                    await self._conclude(broadcast, lives)
+            except Exception:  # noqa: BLE001 - one that cannot be settled must not keep the others from it
                 _log.exception(
-                    "broadcast %s could not be ended; trying again at the next start", broadcast.asset.id
+                    "broadcast %s could not be settled; trying again at the next start", broadcast.asset.id
                 )
 
     async def end(self, stream: str) -> None:
@@ -44,24 +57,27 @@ class Recovery:
         found = next((one for one in unfinished if one.stream == stream), None)
         if found is None:
             raise WrongState("The stream is not on air.")
-        await self.conclude(found)
+        await self._conclude(found, await self._lives(found))
 
-    async def conclude(self, broadcast: Broadcast) -> Asset:
-        """Make a recording of a broadcast that nobody encodes any more: what all renditions have."""
+    async def _conclude(self, broadcast: Broadcast, lives: Sequence[Aired]) -> Asset:
+        """Make a recording of what all renditions have."""
+        asset = broadcast.asset.id
+        markers = await self._recordings.keep(asset, lives) if lives else ()
+        ended = await self._broadcasts.end(asset, lives)
+        if lives:
+            await self._recordings.keep(asset, lives, known=markers)
+        return ended
+
+    async def _lives(self, broadcast: Broadcast) -> list[Aired]:
+        """Return the lives as far as they are stored, and note what is not noted yet."""
         asset = broadcast.asset.id
         store = Scoped(self._store, asset)
-        lasting: list[Aired] = []
+        found = []
         for life in broadcast.lives:
-            found = await numbers(store, life)
-            await self._note(asset, life.generation, found, store)
-            if count := _common(life, found):
-                lasting.append(await _aired(store, life, count))
-        if lasting:
-            markers = await self._recordings.keep(asset, lasting)
-            ended = await self._broadcasts.end(asset, lasting)
-            await self._recordings.keep(asset, lasting, known=markers)
-            return ended
-        return await self._broadcasts.end(asset, lasting)
+            stored = await numbers(store, life)
+            await self._note(asset, life.generation, stored, store)
+            found.append((life, stored))
+        return [await aired(store, life, count, lost=lost) for life, count, lost in settled(found)]
 
     async def _note(self, asset: str, generation: str, found: Mapping[str, set[int]], store: Store) -> None:
         """Note the segments whose rows the crash kept from being written."""
@@ -74,18 +90,3 @@ class Recovery:
                     missing.append(Stored(rendition=name, number=number, size=stat.size))
         if missing:
             await self._broadcasts.noted(asset, generation, missing)
-
-
-def _common(life: Life, found: Mapping[str, set[int]]) -> int:
-    """Return how many segments all renditions have from the first one on."""
-    count = 0
-    while all(count in found[name] for name in life.names):
-        count += 1
-    return count
-
-
-async def _aired(store: Store, life: Life, count: int) -> Aired:
-    """Return a life of so many segments; where its last one ends is read from that, as it may be short."""
-    ends = {name: await end_of(store, life, name, count - 1) for name in life.names}
-    reach = {name: Reach(segments=count, end=end) for name, end in ends.items()}
-    return Aired(life=life, reach=reach, over=True)

@@ -49,9 +49,8 @@ _DELAY_MS = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
-    """What live streams need. Start `recovery`, enter `doors`, and `stop` the studio behind them."""
+    """What live streams need. `start` the studio, enter `doors`, and `stop` it behind them."""
 
-    recovery: Recovery
     studio: Studio
     delivery: Delivery
     doors: Doors
@@ -108,6 +107,8 @@ def station(
         admission=_admission(config, clock),
         vitals=partial(_hint_health, channels),
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
+        # Of several servers another one may get the publisher, for whom the stream has to be free.
+        outlasts=config.database is None,
     )
     lines = _lines(config, register)
     doors = Doors(
@@ -124,7 +125,6 @@ def station(
     )
     whip = WhipReceiver(studio, spawner, peer=webrtc())
     return Station(
-        recovery=recovery,
         studio=studio,
         delivery=delivery,
         doors=doors,

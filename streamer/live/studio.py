@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from weakref import WeakValueDictionary
 
 from packager.errors import PackagingError
+from packager.life import Aired
 from packager.store import Scoped, Store
 from streamer.errors import CatalogAway, NoSuchAsset, NoSuchStream, TooManyBroadcasts, WrongState
 from streamer.ingest.door import Publisher, Take
@@ -18,6 +19,7 @@ from streamer.ingest.errors import KeyBusy, KeyUnknown, Refused
 from streamer.ingest.flv import Tag
 from streamer.live.admission import Admission
 from streamer.live.broadcast import Broadcast
+from streamer.live.broadcasts import Broadcast as Unfinished
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.cues import Cues
 from streamer.live.encoding import Means
@@ -27,6 +29,7 @@ from streamer.live.recorder import Recorder
 from streamer.live.recordings import Recordings
 from streamer.live.recovery import Recovery
 from streamer.live.register import Register
+from streamer.live.remains import Remains, remains
 from streamer.live.slates import Slates
 from streamer.live.streams import Stream
 from streamer.live.vitals import Vitals
@@ -56,25 +59,30 @@ class _Standing:
 
 @dataclass(slots=True, kw_only=True)
 class _Running:
-    """A broadcast being made."""
+    """A broadcast being made; `earlier` are its lives from before this server.
+
+    It is `kept_open` where only the server stops.
+    """
 
     stream: str
+    earlier: Sequence[Aired]
     broadcast: Broadcast
     air: OnAir
     push: Push
     cues: Cues
     recorder: Recorder
     standing: _Standing
+    kept_open: bool = False
     task: asyncio.Task[None] | None = None
 
 
 class Studio:
-    """A Door for publishers. Call `stop` when the server ends.
+    """A Door for publishers. Call `start` before any of them comes, and `stop` when the server ends.
 
     `recordings` makes their manifests, `recovery` ends what nobody encodes any more, `admission` has
     a say beside the key. `vitals` is told of a stream and its broadcast how the signal is, and None at its
     end. `delay` says how many seconds later a refusal is answered, so that guessing keys is slow and its time
-    tells nothing.
+    tells nothing. With `outlasts` a broadcast goes on when the server is started again.
     """
 
     def __init__(
@@ -91,6 +99,7 @@ class Studio:
         admission: Admission,
         vitals: Callable[[str, str, StreamHealth | None], None],
         delay: Callable[[], float],
+        outlasts: bool,
     ) -> None:
         self._register = register
         self._broadcasts = broadcasts
@@ -103,14 +112,20 @@ class Studio:
         self._admission = admission
         self._vitals = vitals
         self._delay = delay
+        self._outlasts = outlasts
         self._running: dict[str, _Running] = {}  # by stream
         self._shown: dict[str, _Running] = {}  # by asset
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._farewells: set[asyncio.TimerHandle] = set()
 
+    async def start(self) -> None:
+        """Go on with what an earlier life of this server has left on air, where publishers may come back."""
+        await self._recovery.start(self._resume)
+
     async def stop(self) -> None:
-        """End all broadcasts and keep what there is of them."""
+        """End all encoders and keep what there is of broadcasts: those that outlast this go on after it."""
         for running in self._running.values():
+            running.kept_open = self._outlasts and not running.broadcast.over
             running.broadcast.end()
         tasks = [one.task for one in self._running.values() if one.task is not None]
         if tasks:
@@ -199,7 +214,27 @@ class Studio:
             asset = (await self._broadcasts.begin(stream.id)).id
         except (WrongState, TooManyBroadcasts, NoSuchStream) as error:
             raise KeyBusy(str(error)) from error
-        air, push = OnAir(asset, window=stream.settings.dvr_seconds), Push()
+        return self._start(stream, asset, left=Remains())
+
+    async def _resume(self, left: Unfinished, lives: Sequence[Aired]) -> bool:
+        """Go on with a broadcast, for whose publisher the reconnect window begins; say whether it has one."""
+        asset = left.asset.id
+        try:
+            stream = await self._register.get(left.stream)
+        except NoSuchStream:
+            return False
+        if stream.asset != asset or not stream.settings.reconnect_seconds:
+            return False
+        # What playlists have said of parts holds, whatever has been set since.
+        settings = replace(stream.settings, part_seconds=lives[0].life.part_seconds)
+        there = await remains(Scoped(self._store, asset), lives)
+        running = self._start(replace(stream, settings=settings), asset, left=there)
+        running.standing.take(StreamState.RECONNECTING)
+        _log.info("broadcast %s goes on if its publisher comes back", asset)
+        return True
+
+    def _start(self, stream: Stream, asset: str, *, left: Remains) -> _Running:
+        air, push = OnAir(asset, window=stream.settings.dvr_seconds, remains=left), Push()
         cues = Cues(since=self._means.wall())
         recorder = Recorder(asset, store=Scoped(self._store, asset), broadcasts=self._broadcasts, kept=air)
         standing = _Standing()
@@ -212,9 +247,11 @@ class Studio:
             recorder=recorder,
             stand=standing.take,
             cues=cues,
+            aired=left.lives,
         )
         running = _Running(
             stream=stream.id,
+            earlier=left.lives,
             broadcast=broadcast,
             air=air,
             push=push,
@@ -243,7 +280,8 @@ class Studio:
             telling.cancel()
             running.recorder.close()
             await asyncio.gather(recording, telling, return_exceptions=True)
-            await self._conclude(running)
+            if not (running.kept_open and _can_go_on(running)):
+                await self._conclude(running)
         finally:
             running.air.end()
             self._running.pop(running.stream, None)
@@ -261,8 +299,8 @@ class Studio:
 
     async def _conclude(self, running: _Running) -> None:
         """Make the recording's manifests and tell that the broadcast is over."""
-        asset, aired = running.broadcast.asset, running.broadcast.aired
-        lasting = [] if running.recorder.broken else aired
+        asset = running.broadcast.asset
+        lasting = running.earlier if running.recorder.broken else running.broadcast.aired
         try:
             markers = await self._recordings.keep(asset, lasting) if lasting else ()
             await self._broadcasts.end(asset, lasting)
@@ -293,3 +331,9 @@ class Studio:
 
         timer = loop.call_later(_FAREWELL_SECONDS, drop)
         self._farewells.add(timer)
+
+
+def _can_go_on(running: _Running) -> bool:
+    """Say whether there is something to go on from, and a publisher may come back."""
+    broadcast = running.broadcast
+    return bool(broadcast.aired and broadcast.settings.reconnect_seconds) and not running.recorder.broken

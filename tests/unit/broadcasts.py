@@ -123,12 +123,21 @@ def markers() -> tuple[Marker, ...]:
     )
 
 
+def restarted(segments: int = 1, parts: int = 2) -> tuple[Aired, ...]:
+    """Return a life whose server was killed while it grew, and one of the server that came after it."""
+    first = replace(over(lived(), 4), lost=2)
+    second = replace(lived(name="l2", first=6), started=STARTED + 14_500)
+    return first, aired(second, segments, parts)
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "first-part": lambda: Case(lives=(aired(lived(), 0, 1),)),
     "mid-window": lambda: Case(lives=(aired(lived(), 40, 4),), window=30),
     "successor": lambda: Case(lives=succession()),
     "successor-begins": lambda: Case(lives=succession(segments=0, parts=1)),
     "fallen": lambda: Case(lives=fallen()),
+    "killed": lambda: Case(lives=restarted()[:1]),
+    "restarted": lambda: Case(lives=restarted()),
     "skip": lambda: Case(lives=(aired(lived(), 12, 3),), skip=True),
     "plain": lambda: Case(lives=(aired(lived(), 6, 2),), low_latency=False),
     "ended": lambda: Case(lives=(over(lived(), 6, 2),), ended=True, window=8),

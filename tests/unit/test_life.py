@@ -130,3 +130,19 @@ def test_the_last_segment_of_a_life_ends_with_its_last_part():
     assert ended.end("360p", 1) == made.border("360p", 2)
     gap = Fraction(ended.end("audio-0", 2) - made.border("audio-0", 2), 48_000)
     assert abs(gap - Fraction(17, 25)) < Fraction(1, 40)
+
+
+def test_numbers_of_a_life_that_were_lost_are_gaps_as_long_as_a_segment():
+    made = lived(Fraction(25))
+    reach = {name: Reach(segments=3, end=made.border(name, 3)) for name in made.names}
+    ended = Aired(life=made, reach=reach, over=True, lost=2)
+    assert (ended.following, ended.segments) == (7 + 3 + 2, 3)
+    assert ended.seconds == 3 * made.segment_seconds
+    for name in made.names:
+        assert ended.whole(name) == 5
+        assert [ended.parts(name, segment) for segment in range(2, 5)] == [6, 0, 0]
+        assert [ended.end(name, segment) for segment in (3, 4)] == [
+            made.border(name, 4),
+            made.border(name, 5),
+        ]
+    assert not any(ended.has("360p", 3, part) or ended.expects("360p", 3, part) for part in range(6))

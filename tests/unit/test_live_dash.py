@@ -14,7 +14,7 @@ from packager import live_dash
 from packager.life import Aired
 from packager.marker import Marker
 from tests.unit.broadcasts import CASES as LIVE
-from tests.unit.broadcasts import CODECS, STARTED, aired, fallen, lived, markers, over, succession
+from tests.unit.broadcasts import CODECS, STARTED, aired, fallen, lived, markers, over, restarted, succession
 from tests.unit.marked import marker
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -24,6 +24,8 @@ CASES = {
     "first-part": lambda: ((aired(lived(), 0, 1),), False),
     "successor": lambda: (succession(), False),
     "fallen": lambda: (fallen(), False),
+    "killed": lambda: (restarted()[:1], False),
+    "restarted": lambda: (restarted(), False),
     "recording": lambda: ((succession()[0], over(succession()[1].life, 2, 1)), True),
     "marked": lambda: (LIVE["marked"]().lives, False),
     "marked-recording": lambda: (LIVE["marked-recording"]().lives, True),

@@ -10,7 +10,8 @@ import pytest
 from packager.life import Life, Reach
 from packager.parts import Part
 from streamer.live.onair import OnAir
-from tests.unit.broadcasts import CODECS, lived
+from streamer.live.remains import Remains
+from tests.unit.broadcasts import CODECS, lived, restarted
 
 
 def part(
@@ -187,3 +188,24 @@ async def test_the_end_wakes_everybody_and_nothing_follows():
     await asyncio.gather(*waiting)
     with pytest.raises(ValueError, match="cannot follow"):
         onair.begin(lived(name="l2"), {}, {})
+
+
+def test_it_goes_on_behind_what_remains_of_it_and_what_was_announced():
+    gone = restarted()[0]
+    remains = Remains(lives=(gone,), codecs=CODECS, sizes={("l1", "360p"): {3: [10, 20]}})
+    onair = OnAir("asset", remains=remains)
+    assert onair.lives == (gone,)
+    assert (onair.codecs, onair.target_duration) == (CODECS, gone.life.target_duration)
+    # The store sends inits and segments; of the latest ones it is known where their parts lie.
+    assert onair.init("l1", "360p") is None
+    assert onair.segment("l1", "360p", 3) is None
+    assert onair.span("l1", "360p", 3, 1) == (10, 30)
+    assert onair.span("l1", "360p", 4, 0) is None
+    with pytest.raises(ValueError, match="begins with segment 6, not 4"):
+        onair.begin(lived(name="l2", first=4), {}, {})
+    onair.begin(lived(name="l2", first=6), {}, {})
+    feed(onair, 1, 2)
+    assert [(one.life.generation, one.over, one.lost) for one in onair.lives] == [
+        ("l1", True, 2),
+        ("l2", False, 0),
+    ]

@@ -100,3 +100,12 @@ def test_the_wall_clock_stands_before_every_part():
     assert (ntp & 0xFFFFFFFF) * 1000 >> 32 in {319, 320}
     assert int.from_bytes(body[24:32]) == 8000
     assert next(box.type for box in boxes.walk(found[0].body)) == "styp"
+
+
+def test_where_the_parts_of_a_segment_lie_is_read_from_its_bytes():
+    life = lived(Fraction(25))
+    gather = parts.gather(life, "360p")
+    frames = [frame(n, sync=n == 0) for n in range(life.segment_frames)]
+    found = [part.body for one in frames for part in gather.add(one)]
+    assert parts.sizes(b"".join(found)) == [len(body) for body in found]
+    assert parts.sizes(b"") == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import m3u8
 
 from packager import recording
@@ -24,3 +26,20 @@ def test_every_rendition_of_every_life_has_a_final_playlist_and_the_last_one_nam
     assert (made["main.mpd"].count("<Period"), 'type="static"' in made["main.mpd"]) == (2, True)
     main = m3u8.loads(made["main.m3u8"])
     assert {one.uri for one in main.playlists} == {"360p.m3u8", "180p.m3u8"}
+
+
+def test_what_was_lost_is_left_out_and_the_last_life_keeps_its_numbers():
+    aired = [
+        replace(lives.over(lives.life("l1", first=100), 4), lost=2),
+        replace(lives.over(lives.life("l2", first=106), 3), lost=1),
+        lives.over(lives.life("l3", first=110), 2),
+    ]
+    playlist = m3u8.loads(recording.manifests(aired, CODECS)["360p.m3u8"])
+    assert not any(one.gap_tag for one in playlist.segments)
+    assert [one.uri for one in playlist.segments] == [
+        *(f"l1/360p/{number}.m4s" for number in range(4)),
+        *(f"l2/360p/{number}.m4s" for number in range(3)),
+        *(f"l3/360p/{number}.m4s" for number in range(2)),
+    ]
+    assert playlist.media_sequence + 4 + 3 == 110
+    assert [one.discontinuity for one in playlist.segments].count(True) == 2

@@ -139,3 +139,43 @@ async def test_one_that_cannot_be_ended_does_not_keep_the_others(back):
     assert sorted(states.values()) == [State.COMPLETE, State.PLAYABLE]
     await kept.recovery.start()
     assert (await back.catalog.get(first)).state is State.COMPLETE
+
+
+async def test_what_somebody_takes_up_goes_on_and_is_not_ended(kept, rendered, back):
+    await kept.live(lives.life("l1"), (3, 2, 2))
+    taken = []
+
+    async def resume(broadcast, aired):
+        taken.append((broadcast.stream, broadcast.asset.id, list(aired)))
+        return True
+
+    await kept.recovery.start(resume)
+    ((stream, asset, (life,)),) = taken
+    assert (stream, asset) == (kept.stream, kept.asset)
+    assert ({reach.segments for reach in life.reach.values()}, life.over) == ({2}, True)
+    # One rendition had a third segment stored, the fourth one grew, and a whole one may have been on its way.
+    assert life.following == 3 + 2
+    assert rendered == []
+    assert (await back.catalog.get(kept.asset)).state is State.PLAYABLE
+    assert sum(map(len, (await back.ledger.sizes(kept.asset, "l1")).values())) == 3 + 2 + 2
+
+
+async def test_what_nobody_takes_up_is_ended(kept, rendered, back):
+    await kept.live(lives.life(), (1, 1, 1))
+
+    async def resume(_broadcast, _aired):
+        return False
+
+    await kept.recovery.start(resume)
+    assert len(rendered) == 1
+    assert (await back.catalog.get(kept.asset)).state is State.COMPLETE
+
+
+async def test_what_has_no_whole_segment_cannot_go_on(kept, back):
+    await kept.live(lives.life(), (1, 1, 0))
+
+    async def resume(_broadcast, _aired):
+        raise AssertionError("there is nothing to go on from")
+
+    await kept.recovery.start(resume)
+    assert (await back.catalog.get(kept.asset)).state is State.FAILED

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +21,7 @@ import numpy as np
 from PIL import Image
 from playwright.async_api import Browser, CDPSession, ConsoleMessage, Locator, Page, Request
 
-from tests.spawn import Nursery
+from tests.spawn import Child, Nursery
 
 SHOTS = Path(__file__).parent / "shots"
 FAST = {"STREAMER_LIVE_RTMP_PORT": "0", "STREAMER_ENCODE_SLOTS": "1", "STREAMER_ENCODE_PRESET": "ultrafast"}
@@ -41,6 +43,12 @@ class Site:
 
     base: str
     data: Path
+    child: Child
+
+    async def kill(self) -> None:
+        """Kill the server's process alone, as a machine that runs out of memory does."""
+        os.kill(self.child.pid, signal.SIGKILL)
+        await self.child.process.wait()
 
     async def call(self, method: str, path: str, **options: Any) -> Any:
         """Call the API and return the answer's JSON, None where it has none."""
@@ -72,16 +80,16 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(data: Path, **settings: str) -> AsyncIterator[Site]:
-    """Start `streamer serve` on free ports over a data directory; ended at the end."""
+async def serving(data: Path, *, port: int = 0, **settings: str) -> AsyncIterator[Site]:
+    """Start `streamer serve` on free ports, or on a given one, over a data directory; ended at the end."""
     nursery = Nursery()
     try:
-        argv = (sys.executable, "-m", "streamer", "serve", "--port", "0", "--data", data)
+        argv = (sys.executable, "-m", "streamer", "serve", "--port", str(port), "--data", data)
         child = await nursery.start(
             *argv, env={**FAST, **{f"STREAMER_{key.upper()}": value for key, value in settings.items()}}
         )
         line = await child.says("http://", seconds=40)
-        yield Site(base=line[line.index("http://") :].strip().rstrip("/"), data=data)
+        yield Site(base=line[line.index("http://") :].strip().rstrip("/"), data=data, child=child)
     finally:
         await nursery.close()
 

@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -20,6 +22,7 @@ AT_EDGE = "s.live && s.follows && !s.paused && !s.waiting && s.live.target - s.t
 MEASURED = re.compile(r"LIVE\s*[0-2]\.\d s")
 BEHIND = re.compile(r"LIVE\s*\u22120:0\d")
 AWAY_SECONDS = 5
+UNREACHABLE = re.compile(r"Failed to load resource: |WebSocket connection to ")
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
@@ -136,6 +139,30 @@ async def test_pictures_go_on_through_an_interruption(browser: Browser, site: Si
         assert await onair.faults(visit) == []
     assert times == sorted(times)
     assert max(after - before for before, after in itertools.pairwise(times)) < 1
+
+
+async def test_it_plays_on_after_the_server_was_killed(browser: Browser, tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, visiting(browser, site) as visit:
+        air = await onair.made(site, "Killed")
+        await visit.page.goto(air.page)
+        async with air.filming():
+            await onair.read(visit)
+            await visit.page.evaluate("() => { window.sameDocument = true; }")
+            await visit.has(f"{AT_EDGE} && s.time > 4", seconds=40)
+            asset = (await site.call("GET", f"/live/{air.stream['id']}"))["asset"]
+            await site.kill()
+        seen = (await visit.state())["time"]
+        base, rtmp = (urlsplit(each).port for each in (site.base, air.stream["ingest"]["rtmp"]))
+        async with serving(tmp_path, port=base, live_rtmp_port=str(rtmp)), air.filming() as camera:
+            await visit.has(f"{AT_EDGE} && s.time > a + 4", seen, seconds=60)
+            assert await onair.delay(visit, camera) < 3
+            assert (await site.call("GET", f"/live/{air.stream['id']}"))["asset"] == asset
+            assert await visit.page.evaluate("window.sameDocument")
+            assert await onair.faults(visit) == []
+            assert (await visit.state())["trouble"] is None
+            await expect(visit.page.locator("error-overlay")).to_have_count(0)
+        # The browser itself logs what it could not fetch meanwhile.
+        visit.errors[:] = [each for each in visit.errors if not UNREACHABLE.match(each)]
 
 
 async def test_what_is_pushed_is_seen_sooner(browser: Browser, site: Site) -> None:

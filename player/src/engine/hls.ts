@@ -1,8 +1,9 @@
 /** HLS over hls.js. */
-import Hls, { type ErrorData, type Fragment, type HlsConfig, type LoadPolicy, type MediaPlaylist } from "hls.js";
+import Hls, { type ErrorData, type Fragment, type HlsConfig, type MediaPlaylist } from "hls.js";
 import { guided } from "./abr";
 import { type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
 import { LIVE, windowOf } from "./edge";
+import { ofPlaylists, ofSegments } from "./patience";
 import { prefer } from "./prefer";
 import { markersIn, secondOf } from "./dated";
 import { type Presence, renditionOf } from "./presence";
@@ -20,27 +21,6 @@ const CONFIG: Partial<HlsConfig> = {
   abrEwmaDefaultEstimate: 2_000_000,
   ...LIVE,
 };
-
-/**
- * A segment's request is held by the server while it is being encoded, so waiting long is normal and cheaper than
- * asking again; and there is no end to it while the server says that it goes on. Playlists answer at once and keep
- * hls.js's own limits.
- */
-function patience(presence: Presence): LoadPolicy {
-  return {
-    default: {
-      maxTimeToFirstByteMs: 30_000,
-      maxLoadTimeMs: 120_000,
-      timeoutRetry: {
-        maxNumRetry: 8,
-        retryDelayMs: 0,
-        maxRetryDelayMs: 0,
-        shouldRetry: (_config, _count, _timeout, _response, retry) => retry || presence.alive,
-      },
-      errorRetry: { maxNumRetry: 8, retryDelayMs: 500, maxRetryDelayMs: 8000 },
-    },
-  };
-}
 
 const RECOVERIES = 2;
 /** Low pictures are dropped for better ones where at least this much of them lies ahead, and not more often. */
@@ -85,7 +65,8 @@ export class HlsEngine implements Engine {
       ...CONFIG,
       startPosition: start || -1, // which is the start, or the live edge
       lowLatencyMode: this.tier === "low",
-      fragLoadPolicy: patience(this.presence),
+      fragLoadPolicy: ofSegments(this.presence),
+      playlistLoadPolicy: ofPlaylists(this.presence),
       abrController: guided({
         presence: this.presence,
         choose: (each, wanted, measured) => this.choose(each, wanted, measured || this.measured),

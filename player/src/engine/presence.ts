@@ -5,10 +5,12 @@ export interface Presence {
   stored(rendition: string, number: number): boolean;
   /** Whether the server is there and still means to make what is missing. */
   readonly alive: boolean;
+  /** Whether it is a broadcast that nobody has ended, as far as was told: its server may be away for a moment. */
+  readonly onAir: boolean;
 }
 
 /** Of a stream that nobody tells of. */
-export const everything: Presence = { stored: () => true, alive: false };
+export const everything: Presence = { stored: () => true, alive: false, onAir: false };
 
 /** Name the rendition of a media playlist's address: "…/720p.m3u8" is "720p". */
 export function renditionOf(address: string): string {

@@ -67,7 +67,7 @@ export type PlaybackRequest =
 
 export const RATES = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2] as const;
 
-/** Pauses before a stream is loaded anew that the server says is alive. */
+/** Pauses before a stream is loaded anew that the server says is alive, or that nobody has ended. */
 const AGAIN_MS = [500, 1000, 2000, 4000, 8000] as const;
 /** Nothing can be shown at the very edge of what is there. */
 const EDGE_S = 0.5;
@@ -261,7 +261,7 @@ export class Playback {
 
   /** Go on waiting where the server still makes the stream; tell of the trouble where it does not. */
   private failed(trouble: Trouble): void {
-    if (trouble.kind !== "network" || !this.presence.alive) {
+    if (trouble.kind !== "network" || !(this.presence.alive || this.presence.onAir)) {
       this.store.set({ trouble, waiting: false });
       return;
     }

@@ -109,6 +109,10 @@ export class Watching {
         const { asset, gone, link } = now();
         return asset !== null && asset.state !== "failed" && !gone && link === "open";
       },
+      get onAir() {
+        const { asset, gone } = now();
+        return asset !== null && !gone && onAir(asset);
+      },
     };
   }
 

@@ -88,7 +88,7 @@ class MediaPlaylist:
         parts = self._parts and not ended
         target = first.target_duration * MICROSECOND
         tail = spans[-1].rows.growing(spans[-1].aired) if parts and spans else 0
-        shown = _bare(spans, tail, PARTS_SHOWN * target) if parts else _count(spans)
+        shown = max(_bare(spans, tail, PARTS_SHOWN * target), _cut(spans)) if parts else _count(spans)
         skipped = _older(spans, tail, SKIP_UNTIL * target) if parts and skip and self._skips(first) else 0
         return "".join(
             (
@@ -197,6 +197,16 @@ def _listed(spans: Sequence[_Span], *, skipped: int, shown: int, parts: bool) ->
 def _bare(spans: Sequence[_Span], tail: int, limit: int) -> int:
     """Return how many listed segments are without parts: they begin more than `limit` before the end."""
     return next((place + 1 for place, begin, _ in _backwards(spans, tail) if begin > limit), 0)
+
+
+def _cut(spans: Sequence[_Span]) -> int:
+    """Return how many listed segments are those of a life that lost some at its end, or lie before it.
+
+    They are without parts: behind parts hls.js takes what comes next for a segment of the same life, and
+    would play the next life with the init of the one before.
+    """
+    last = max((number for number, span in enumerate(spans) if span.aired.lost), default=-1)
+    return _count(spans[: last + 1])
 
 
 def _older(spans: Sequence[_Span], tail: int, limit: int) -> int:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from packager import live_hls
 from packager.life import Aired, Reach
-from tests.unit.broadcasts import CASES, CODECS, STARTED, Case, aired, lived, over, succession
+from tests.unit.broadcasts import CASES, CODECS, STARTED, Case, aired, lived, over, restarted, succession
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "live"
 RATES = st.sampled_from([Fraction(24), Fraction(25), Fraction(30_000, 1001), Fraction(30), Fraction(60)])
@@ -132,6 +132,20 @@ def test_rule_a_window_removes_segments_and_then_the_discontinuity():
     assert said[-1] == (8, 1, 0)
     assert said == sorted(said, key=lambda one: one[:2])
     assert {before + tags for _, before, tags in said} == {1}
+
+
+def test_numbers_that_a_killed_server_had_announced_are_gaps_before_the_next_life():
+    (killed, *_), after = restarted(), restarted(segments=0, parts=1)
+    waiting = Case(lives=(killed,)).playlist("360p")
+    assert "#EXT-X-ENDLIST" not in waiting
+    # A player takes what comes behind parts for a segment of the same life.
+    assert "#EXT-X-PART:" not in waiting
+    gone = re.findall(r"#EXT-X-GAP\n#EXTINF:1.920000,\n(\S+)\n", waiting)
+    assert gone == ["l1/360p/4.m4s", "l1/360p/5.m4s"]
+    going = Case(lives=after).playlist("360p")
+    assert going.startswith(waiting.partition("#EXT-X-RENDITION-REPORT")[0])
+    assert re.findall(r"#EXT-X-PART:.*URI=\"([^\"]+)\"", going) == ["l2/360p/0.0.m4s"]
+    assert live_hls.edge(after[-1], "360p") == (6, 1)
 
 
 def test_without_a_sound_there_is_no_group():

@@ -27,8 +27,9 @@ class Kept:
         self.back = back
         self.register = Register(back.database, back.channels, clock=back.clock)
         self.broadcasts = Broadcasts(back.database, back.channels, clock=back.clock)
-        recordings = Recordings(Markers(back.database, back.channels), self.store, render=render)
-        self.recovery = Recovery(self.broadcasts, back.ledger, self.store, recordings=recordings)
+        self.markers = Markers(back.database, back.channels)
+        self.recordings = Recordings(self.markers, self.store, render=render)
+        self.recovery = Recovery(self.broadcasts, back.ledger, self.store, recordings=self.recordings)
 
     async def begin(self):
         self.stream = (await self.register.create(title="a", settings=Settings()))[0].id

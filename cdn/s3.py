@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -231,19 +231,23 @@ class Bucket:
 @asynccontextmanager
 async def bucket(access: Access, name: str, *, threads: int = THREADS) -> AsyncIterator[Bucket]:
     """Give a bucket while the block runs. Raise CredentialsMissing, BadDestination."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="s3") as pool:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="s3")
+    closed: list[Callable[[], object]] = [partial(pool.shutdown, cancel_futures=True)]
+    try:
         try:
-            client, road = await asyncio.get_running_loop().run_in_executor(
-                pool, _reached, access, name, threads
-            )
+            client, road = await blocking(pool, _reached, access, name, threads)
         except (BotoCoreError, ValueError) as error:
             raise _cause(error, name) from error
-        try:
-            yield Bucket(client, road, name, pool)
-        finally:
-            client.close()
-            if road is not None:
-                road.close()
+        closed += [client.close] if road is None else [client.close, road.close]
+        yield Bucket(client, road, name, pool)
+    finally:
+        # Off the loop: a request that nobody waits for any more may still be on its way.
+        await blocking(None, _close, closed)
+
+
+def _close(closed: Sequence[Callable[[], object]]) -> None:
+    for close in closed:
+        close()
 
 
 def _reached(access: Access, name: str, threads: int) -> tuple[Any, _Road | None]:

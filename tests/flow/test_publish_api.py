@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
+from pathlib import Path
 
+import aiohttp
 import pytest
 
 from streamer.destinations import Destination
 from tests.flow import on_air
-from tests.flow.published import FILM, contents, gate
-from tests.flow.whole_site import API, Site, running
+from tests.flow.published import FILM, contents, gate, start
+from tests.flow.whole_site import API, Client, running
 from tests.media import clients
 from tests.media.serving import serve
-from tests.storage import BUCKET, rclone
+from tests.spawn import Child
+from tests.storage import BUCKET, Storage, rclone
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def destinations(endpoint: str | None = None) -> dict[str, Destination]:
     return {"cdn": Destination(url=f"s3://{BUCKET}/vod", endpoint=endpoint)}
 
 
-async def until(site: Site, asset: str, state: str, *, destination: str = "cdn") -> dict:
+async def until(site: Client, asset: str, state: str, *, destination: str = "cdn") -> dict:
     """Wait until a placement is in a state."""
     async with asyncio.timeout(60):
         while True:
@@ -58,21 +63,37 @@ async def test_published_and_withdrawn_over_the_api(clips, tmp_path, storage):
         assert contents(storage, f"vod/{asset}/") == {}
 
 
-async def test_what_is_under_way_goes_on_in_the_next_life(clips, tmp_path, storage):
-    async with (
-        gate(storage.endpoint, let=9) as front,
-        running(tmp_path / "data", destinations=destinations(front.url)) as site,
-    ):
-        asset = (await site.post(clips.make(FILM)))["id"]
-        await site.until(asset, "complete")
-        await site.json("POST", f"{API}/{asset}/publish", json={"destination": "cdn"}, status=202)
+async def test_what_a_killed_server_was_publishing_the_next_one_goes_on_with(clips, data_dir, storage, spawn):
+    async with gate(storage.endpoint, let=9) as front, aiohttp.ClientSession() as session:
+        first = await serving(spawn, session, storage, data_dir, front.url)
+        asset = (await first.post(clips.make(FILM)))["id"]
+        await first.until(asset, "complete")
+        await first.json("POST", f"{API}/{asset}/publish", json={"destination": "cdn"}, status=202)
         await front.full.wait()
-        asyncio.get_running_loop().call_later(0.5, front.free.set)  # the server is stopping by then
-    there = contents(storage, f"vod/{asset}/")
-    assert there
-    async with running(tmp_path / "data", destinations=destinations()) as site:
-        done = await until(site, asset, "published")
+        first.child.signal(signal.SIGKILL)
+        await first.child.wait()
+        there = contents(storage, f"vod/{asset}/")
+        assert there
+        second = await serving(spawn, session, storage, data_dir, storage.endpoint)
+        done = await until(second, asset, "published")
         assert done["uploaded"] == done["objects"] - len(there)
+
+
+class Served(Client):
+    """A server in a process of its own, and a client of it."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, child: Child) -> None:
+        super().__init__(session, base)
+        self.child = child
+
+
+async def serving(spawn, session, storage: Storage, data: Path, endpoint: str) -> Served:
+    """Start a server that knows one destination, reached at an address."""
+    named = {"cdn": {"url": f"s3://{BUCKET}/vod", "endpoint": endpoint}}
+    env = {"STREAMER_DESTINATIONS": json.dumps(named), "STREAMER_LIVE_RTMP_PORT": "off"}
+    child = await start(spawn, storage, "serve", "--port", "0", "--data", data, env=env)
+    line = await child.says("http://", seconds=60)
+    return Served(session, line[line.index("http://") :].strip(), child)
 
 
 async def test_a_rule_publishes_what_becomes_complete_and_what_was(clips, tmp_path, storage):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ssl
 import threading
@@ -32,6 +33,9 @@ class Noted:
     came: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     close: bool = False
+    arrived: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    held: bool = False
 
 
 @contextmanager
@@ -43,6 +47,9 @@ def receiver(*, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Noted]
 
         def do_PUT(self) -> None:
             self._note()
+            noted.arrived.set()
+            if noted.held:
+                noted.released.wait(20)
             status = noted.answers.pop(0) if noted.answers else 200
             code = {412: "PreconditionFailed", 501: "NotImplemented", 409: "ConditionalRequestConflict"}
             told = f"<Error><Code>{code.get(status, 'Odd')}</Code><Message>no</Message></Error>"
@@ -157,3 +164,17 @@ async def test_connections_are_kept_and_renewed_when_they_lapse():
         noted.close = True
         await put(endpoint, *(f"{n}.m4s" for n in range(20)))
     assert len(noted.came) == 20
+
+
+async def test_the_loop_goes_on_while_a_request_that_nobody_waits_for_comes_to_its_end():
+    with receiver() as (endpoint, noted):
+        noted.held = True
+        sending = asyncio.create_task(put(endpoint, "0.m4s"))
+        await asyncio.to_thread(noted.arrived.wait, 20)
+        began = asyncio.get_running_loop().time()
+        asyncio.get_running_loop().call_later(0.1, noted.released.set)  # as only a loop that runs can
+        for _ in range(3):
+            sending.cancel()
+            await asyncio.sleep(0)
+        await asyncio.gather(sending, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - began < 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
@@ -66,7 +67,7 @@ async def test_a_page_finds_another_way_within_three_seconds(
     async with (
         silence() as nobody,
         nginx(site.base, tmp_path, extra=directives.replace("SILENCE", nobody)) as edge,
-        visiting(browser, Site(base=edge, data=site.data)) as visit,
+        visiting(browser, replace(site, base=edge)) as visit,
     ):
         connecting = Connecting(visit.page, way)
         await visit.page.goto(f"{edge}/watch/{stream['id']}")

@@ -32,7 +32,7 @@ from tests.media.browser import Engine, chromium, open_page, playing
 from tests.media.camera import Camera, filming
 
 RESULTS = Path(__file__).parent / "results" / "live.json"
-_SETTLE = 6
+_SETTLE = 10
 """Seconds that a player has to come to rest before what it shows counts."""
 
 _LOW_HLS = {"lowLatencyMode": True, "maxLiveSyncPlaybackRate": 1.05}

@@ -101,8 +101,11 @@ def test_an_opening_burst_is_waited_for():
     assert not opening.ready
     opening.take(sound(500), 45)
     opening.take(picture(520), 45)
+    opening.take(picture(560), 85)
+    assert not opening.ready
+    opening.take(picture(600), 125)
     assert opening.ready
-    assert opening.waited == 520
+    assert opening.waited == 600
 
 
 def test_who_never_comes_to_real_time_is_not_waited_for_long():

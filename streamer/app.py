@@ -66,6 +66,7 @@ from streamer.uploads.routes import routes as upload_routes
 from streamer.viewed import Viewed
 from streamer.wants import Wants
 from streamer.watched import Kept, Watched
+from streamer.webhooks.post import Post
 from streamer.works import Works
 
 _PROBES = 2
@@ -121,12 +122,16 @@ async def compose(
         )
         reception = Reception(inbox=media.inbox, intake=media.works, settings=settings, clock=clock)
         app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
+        post = Post(config, truth, metrics)
+        app.add_routes(post.routes())
         if resume:
             await media.works.start()
         stack.push_async_callback(media.works.stop)
         if resume:
             await media.mirrors.start()
+            post.start()
         stack.push_async_callback(media.mirrors.stop)
+        stack.push_async_callback(post.stop)
         media.quota.start()
         stack.push_async_callback(media.quota.stop)
         if media.nodes is not None:

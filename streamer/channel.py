@@ -22,6 +22,7 @@ from streamer.rows import Clock, new_id, wall_clock
 from streamer.subscription import Log, Subscription
 from streamer.vocabulary.assets import AssetDeleted
 from streamer.vocabulary.live import StreamDeleted
+from streamer.webhooks.outbox import Outbox, awaited
 
 ASSETS = "assets"  # the channel of the library as a whole
 
@@ -62,6 +63,7 @@ class Channels:
         self._retention = retention or Retention()
         self._clock = clock
         self._bus: Bus = bus or Alone()
+        self.outbox = Outbox(self._bus)
         self._logs: OrderedDict[str, Log] = OrderedDict()
         self._hints: OrderedDict[str, dict[tuple[str, str], Hint]] = OrderedDict()
         self._following = Following(database, self._logs, ended=self._end, retention=self._retention)
@@ -140,7 +142,7 @@ class Channels:
             update(table)
             .where(table.c.name == channel)
             .values(last=table.c.last + len(told))
-            .returning(table.c.epoch, table.c.last)
+            .returning(table.c.epoch, table.c.last, awaited().label("awaited"))
         )
         row = advanced.one_or_none()
         if row is None or not told:
@@ -159,6 +161,8 @@ class Channels:
             stamp(channel, row.epoch, at, type_=type_, time=time, media=media_time, data=data)
             for at, data in enumerate(told, first)
         ]
+        if row.awaited:
+            await self.outbox.stage(transaction, events)
         offset: int = row.last
         transaction.after(lambda: self._show(events))
         transaction.after(lambda: self._bus.tell(_ADVANCED, channel, offset))

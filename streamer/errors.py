@@ -47,6 +47,18 @@ class NoSuchToken(ServerError):
     """No token has this id."""
 
 
+class NoSuchWebhook(ServerError):
+    """No webhook has this id."""
+
+    def __init__(self, webhook: str) -> None:
+        """Name the id that was asked for."""
+        super().__init__(f"There is no webhook {webhook!r}.")
+
+
+class TooManyWebhooks(ServerError):
+    """There are as many webhooks as there may be."""
+
+
 class NoSuchDestination(ServerError):
     """No destination of this name is configured."""
 

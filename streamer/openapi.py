@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from streamer import openapi_channels, openapi_live, openapi_operations, openapi_publish
+from streamer import openapi_channels, openapi_live, openapi_operations, openapi_publish, openapi_webhooks
 from streamer.openapi_pieces import (
     COUNT,
     ONCE,
@@ -280,6 +280,7 @@ def document(version: str) -> Json:
             **_UPLOADS,
             **openapi_publish.PATHS,
             **openapi_operations.PATHS,
+            **openapi_webhooks.PATHS,
             **openapi_live.PATHS,
             **openapi_channels.PATHS,
             **_OTHERS,
@@ -289,6 +290,7 @@ def document(version: str) -> Json:
                 **_SCHEMAS,
                 **openapi_publish.SCHEMAS,
                 **openapi_operations.SCHEMAS,
+                **openapi_webhooks.SCHEMAS,
                 **openapi_live.SCHEMAS,
                 **openapi_channels.SCHEMAS,
             },

@@ -114,6 +114,10 @@ class Outbound:
         self._allowed = allowed or Allowance()
         self._resolver = resolver
 
+    def check(self, url: str) -> None:
+        """Raise AddressRefused where that can be told before a name is resolved."""
+        self._checked(_url(url))
+
     async def get(self, url: str, *, seconds: float, most_bytes: int) -> Answer:
         """Get what is at an address, over a few redirects."""
         target = self._checked(_url(url))

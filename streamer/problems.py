@@ -82,6 +82,8 @@ TABLE: dict[type[Exception], Entry] = {
     errors.NoSuchRun: Entry(status=404, slug="no-such-run", title="No such Run"),
     errors.NoSuchToken: Entry(status=404, slug="no-such-token", title="No such token"),
     errors.NoSuchCaption: Entry(status=404, slug="no-such-caption", title="No such captions"),
+    errors.NoSuchWebhook: Entry(status=404, slug="no-such-webhook", title="No such webhook"),
+    errors.TooManyWebhooks: Entry(status=409, slug="too-many-webhooks", title="There are too many webhooks"),
     errors.NoSuchDestination: Entry(status=404, slug="no-such-destination", title="No such destination"),
     errors.NoSuchMarker: Entry(status=404, slug="no-such-marker", title="No such marker"),
     errors.TooManyMarkers: Entry(status=409, slug="too-many-markers", title="The asset has too many markers"),

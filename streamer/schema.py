@@ -204,6 +204,42 @@ event = Table(
     Column("data", JSON, nullable=False),
 )
 
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False),  # patterns of types
+    Column("channel", String(128)),  # pattern of channels, null where any will do
+    Column("secret", Text, nullable=False),  # as it is: what it signs, the receiver checks with the same
+    Column("enabled", Boolean, nullable=False),
+    Column("gone", Boolean, nullable=False),  # the receiver wished to be asked no more
+    Column("node", NAME),  # the server that delivers, for as long as its lease holds
+    Column("until", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+)
+
+delivery = Table(  # what is to be posted, with its body: the log may have forgotten the event by then
+    "delivery",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("webhook", NAME, ForeignKey("webhook.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", String(128), nullable=False),
+    Column("epoch", NAME, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("type", NAME, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failing", BigInteger),  # since when it has failed, null where it was not tried yet
+    Column("due", BigInteger, nullable=False),  # when it is tried, if nothing is before it
+    Column("failure", Text),  # why it failed the last time
+    Column("created", BigInteger, nullable=False),
+    Index(None, "webhook", "state", "channel", "sequence"),
+    Index(None, "webhook", "epoch", "offset"),
+)
+
 token = Table(
     "token",
     metadata,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
-from typing import Final, Protocol
+from typing import Protocol
 
 from streamer.ingest.door import Publisher
 from streamer.ingest.errors import NotAdmitted, Undecided
 from streamer.live.streams import Stream
 from streamer.outbound import AnswerLarge, Outbound, OutboundError
 from streamer.rows import Clock
-
-SIGNATURE: Final = "Streamer-Signature"
+from streamer.signing import SIGNATURE, signature
 
 _SECONDS = 3
 _ANSWER_BYTES = 16 << 10
@@ -89,9 +86,7 @@ class Hook:
     def _signed(self, body: bytes) -> dict[str, str]:
         if self._secret is None:
             return {}
-        seconds = self._clock() // 1000
-        signed = hmac.new(self._secret.encode(), b"%d.%s" % (seconds, body), hashlib.sha256)
-        return {SIGNATURE: f"t={seconds},v1={signed.hexdigest()}"}
+        return {SIGNATURE: signature(self._secret, body, seconds=self._clock() // 1000)}
 
 
 def _reason(body: bytes) -> str:

@@ -1,0 +1,1 @@
+"""Outgoing webhooks: numbered events are posted, signed, to addresses that administrators name."""

@@ -140,7 +140,12 @@ def _engine(line: str, **options: Any) -> AsyncEngine:
         return await psycopg.AsyncConnection.connect(line)
 
     return create_async_engine(
-        "postgresql+psycopg://", async_creator=connect, max_overflow=0, pool_use_lifo=True, **options
+        "postgresql+psycopg://",
+        async_creator=connect,
+        max_overflow=0,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        **options,
     )
 
 

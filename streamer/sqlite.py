@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ class Sqlite:
 
 async def open_file(file: Path) -> Sqlite:
     """Create or migrate the file, whose folder is made."""
+    driver = logging.getLogger("aiosqlite")
+    if driver.getEffectiveLevel() < logging.INFO:
+        driver.setLevel(logging.INFO)  # below that it writes out every value, and some are secret
     await asyncio.get_running_loop().run_in_executor(None, _migrate, file)
     return Sqlite(
         readers=_engine(file, begin="BEGIN", pool=4), writers=_engine(file, begin="BEGIN IMMEDIATE", pool=1)
@@ -53,7 +57,9 @@ async def open_file(file: Path) -> Sqlite:
 
 
 def _engine(file: Path, *, begin: str, pool: int) -> AsyncEngine:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{file}", pool_size=pool, max_overflow=0)
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{file}", pool_size=pool, max_overflow=0, hide_parameters=True
+    )
 
     def connected(raw: Any, _record: Any) -> None:
         # The driver's own transaction handling would begin late and never immediate.

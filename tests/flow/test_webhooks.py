@@ -79,6 +79,23 @@ async def test_addresses_within_the_network_are_refused(data_dir):
         assert (await site.json("GET", HOOKS))["items"] == []
 
 
+async def test_the_most_talkative_log_has_no_secret(data_dir, spawn, free_port):
+    async with aiohttp.ClientSession() as session:
+        env = {**ENV, "STREAMER_LOG_LEVEL": "debug"}
+        child = await spawn(*SERVE, data_dir, env=env, cwd=HERE)
+        line = await child.says("http://", seconds=120)
+        client = Client(session, line[line.index("http://") :].strip())
+        hook = await create(client, f"http://127.0.0.1:{free_port}/token-in-a-path")
+        await publish(client, 1)
+        async with asyncio.timeout(20):
+            while not (await waiting(client, hook, "pending"))[0]["attempts"]:
+                await asyncio.sleep(0.02)
+        await child.stop()
+        assert " DEBUG " in child.output
+        assert hook["secret"] not in child.output
+        assert "token-in-a-path" not in child.output
+
+
 async def test_what_was_parked_is_listed_and_replayed(data_dir):
     clock = Ticking()
     async with receiving() as receiver, running(data_dir, clock=clock, **ALLOWED) as site:

@@ -9,14 +9,14 @@ import random
 import pytest
 
 from streamer.channel import ASSETS
-from streamer.errors import InvalidRequest
+from streamer.errors import InvalidRequest, TooManyWebhooks
 from streamer.metrics import Metrics
 from streamer.outbound import Outbound, allowance
 from streamer.signing import SIGNATURE, signature
 from streamer.webhooks.courier import DELIVERY, Courier
 from streamer.webhooks.deliveries import Deliveries
 from streamer.webhooks.dispatch import EACH, Dispatch
-from streamer.webhooks.endpoints import Endpoints
+from streamer.webhooks.endpoints import MOST, Endpoints
 from streamer.webhooks.schedule import DAY, HOLD
 from tests.receiver import Receiver, receiving
 
@@ -268,3 +268,41 @@ async def test_what_a_server_has_left_is_delivered_by_the_next(back, receiver):
         await receiver.has(2)
         await office.until(hook, lambda found: not found)
     assert receiver.told == [1, 2]
+
+
+async def test_there_are_so_many_webhooks_and_no_more(back):
+    office = Office(back)
+    wish = {"url": "http://127.0.0.1:1/", "events": ["*"]}
+    made = await asyncio.gather(*[office.endpoints.create(wish) for _ in range(MOST)])
+    with pytest.raises(TooManyWebhooks):
+        await office.endpoints.create(wish)
+    await office.endpoints.delete(made[0].id)
+    await office.endpoints.create(wish)
+
+
+async def test_deliveries_are_listed_page_by_page(back):
+    office = Office(back)
+    hook = await office.endpoints.create({"url": "http://127.0.0.1:1/", "events": ["*"]})
+    await office.publish(*range(5))
+    offsets, cursor = [], None
+    for _ in range(3):
+        page = await office.deliveries.page(hook.id, state="pending", cursor=cursor, limit=2)
+        offsets.append([one.offset for one in page.items])
+        cursor = page.next
+    assert offsets == [[1, 2], [3, 4], [5]]
+    assert cursor is None
+    with pytest.raises(InvalidRequest):
+        await office.deliveries.page(hook.id, state="pending", cursor="x", limit=2)
+
+
+async def test_what_waits_for_a_disabled_webhook_is_parked_and_tried_when_it_is_enabled(office, receiver):
+    hook = await office.hook(receiver)
+    receiver.answer = lambda _: 500
+    await office.publish(1)
+    await office.until(hook, lambda found: found and found[0].attempts)
+    await office.endpoints.change(hook.id, {"enabled": False})
+    (parked,) = await office.until(hook, lambda found: found, "parked")
+    receiver.answer = lambda _: 204
+    await office.endpoints.change(hook.id, {"enabled": True})
+    office.back.clock.now = max(office.back.clock.now, parked.due)
+    await office.until(hook, lambda found: not found, "parked")

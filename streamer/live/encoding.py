@@ -97,8 +97,8 @@ class Encoding:
         self._feed = Feed(audio=life.audio is not None)
         self._passed = Passed(life) if life.passthrough else None
         self._broken: Unpassable | None = None
-        # One part's time, and one more for what a lost packet costs: players are another one behind that.
-        patience = round((PARTS_HELD - 1) * life.part_seconds * 1000)
+        # As long as players stay behind the edge: a lost packet, or a browser's late piece, is no end.
+        patience = round(PARTS_HELD * life.part_seconds * 1000)
         if self._passed:
             patience = round(life.segment_seconds * 1000)  # nothing fills in: it would end the life
         self._splice = Splice(rate=life.rate, patience=patience, sound=life.audio is not None)

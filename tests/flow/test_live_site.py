@@ -20,7 +20,7 @@ LIVE = "/api/v1/live"
 async def cut(data_dir):
     """Leave in the data folder what a server leaves that is killed in the second life of a broadcast."""
     async with backend(data_dir, "catalog.sqlite") as back:
-        stream, _ = await back.register.create(title="Evening", settings=Settings())
+        stream, _ = await back.register.create(title="Evening", settings=Settings(reconnect_seconds=0))
         asset = await back.broadcasts.begin(stream.id)
         store = Scoped(DiskStore(data_dir / "media"), asset.id)
         for lived, counts in ((lives.life("l1"), (2, 2, 2)), (lives.life("l2", first=2), (2, 2, 1))):

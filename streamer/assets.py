@@ -14,6 +14,7 @@ from packager.captions import to_webvtt
 from packager.store import Store
 from streamer.access import Policy, principal_key
 from streamer.catalog import PAGE_MAX, Catalog
+from streamer.cursors import page_limit
 from streamer.errors import InvalidRequest, WrongState
 from streamer.replays import Answer, Replays, fingerprint
 from streamer.rows import Asset, Caption, Fill, State, show
@@ -96,7 +97,9 @@ class Assets:
         """Answer with a page of assets, newest first."""
         query = request.query
         page = await self._catalog.page(
-            cursor=query.get("cursor"), limit=_limit(query.get("limit")), query=query.get("q", "")[:TITLE_MAX]
+            cursor=query.get("cursor"),
+            limit=page_limit(query.get("limit", "20"), PAGE_MAX),
+            query=query.get("q", "")[:TITLE_MAX],
         )
         return answer({"items": [show(asset) for asset in page.items], "next": page.next})
 
@@ -193,11 +196,3 @@ def _made_here(asset: Asset) -> None:
     """Raise WrongState for a broadcast: it was encoded as it came, and nothing is made of it afterwards."""
     if asset.live is not None:
         raise WrongState("This is a broadcast: it stays as it was encoded when it was on air.")
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return 20
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGE_MAX):
-        raise InvalidRequest(f"`limit` is a number from 1 to {PAGE_MAX}.")
-    return int(text)

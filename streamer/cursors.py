@@ -1,4 +1,4 @@
-"""Cursors of lists that begin with the newest: where a page ends, as text."""
+"""Pages of lists that begin with the newest: where one ends, as text, and how long it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import binascii
 
 from sqlalchemy import ColumnElement, Table, and_, or_
 
-from streamer.errors import InvalidCursor
+from streamer.errors import InvalidCursor, InvalidRequest
 
 
 def cursor_of(created: int, identity: str) -> str:
@@ -30,3 +30,10 @@ def _parse(cursor: str) -> tuple[int, str]:
         return int(created), identity
     except (binascii.Error, ValueError) as error:
         raise InvalidCursor("The cursor is not one that this server gave.") from error
+
+
+def page_limit(text: str, most: int) -> int:
+    """Return how many entries of a list are asked for, 1 to `most`. Raise InvalidRequest."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+        raise InvalidRequest(f"`limit` is a number from 1 to {most}.")
+    return int(text)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from aiohttp import hdrs, web
 
 from streamer.access import Policy, principal_key
+from streamer.cursors import page_limit
 from streamer.errors import InvalidRequest, WrongState
 from streamer.live.addresses import Addresses
 from streamer.live.lines import Lines
@@ -84,7 +85,8 @@ class Streams:
     async def list(self, request: web.Request) -> web.Response:
         """Answer with a page of streams, newest first."""
         query = request.query
-        page = await self._register.page(cursor=query.get("cursor"), limit=_limit(query.get("limit", "20")))
+        limit = page_limit(query.get("limit", "20"), PAGE_MAX)
+        page = await self._register.page(cursor=query.get("cursor"), limit=limit)
         return answer({"items": [self._shown(request, one) for one in page.items], "next": page.next})
 
     async def create(self, request: web.Request) -> web.Response:
@@ -183,9 +185,3 @@ class Streams:
 
 def _nothing() -> web.Response:
     return web.Response(status=204, headers={hdrs.CACHE_CONTROL: "no-store"})
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGE_MAX):
-        raise InvalidRequest(f"`limit` is a number from 1 to {PAGE_MAX}.")
-    return int(text)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from streamer.cursors import page_limit
 from streamer.errors import InvalidRequest
 from streamer.replays import Answer, Replays, fingerprint
 from streamer.session import answer, json_body
@@ -92,7 +93,7 @@ class Webhooks:
             request.match_info["id"],
             state=state,
             cursor=query.get("cursor"),
-            limit=_limit(query.get("limit", _PAGE)),
+            limit=page_limit(query.get("limit", _PAGE), PAGE_MAX),
         )
         return answer({"items": [show_delivery(one) for one in page.items], "next": page.next})
 
@@ -113,9 +114,3 @@ def _chosen(names: Any) -> list[tuple[str, int]]:
     if None in found:
         raise InvalidRequest("`deliveries` has something that is no delivery's id.")
     return [(match[1], int(match[2])) for match in found if match is not None]
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= PAGE_MAX):
-        raise InvalidRequest(f"`limit` is a number from 1 to {PAGE_MAX}.")
-    return int(text)

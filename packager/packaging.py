@@ -169,7 +169,7 @@ class Packaging:
             raise KeyError(f"{rendition}/{number}")
         if rendition in self.copies:
             reach = self.copies[rendition].reach(number)
-            await self._until(lambda: self.original.whole or self.original.received >= reach)
+            await self.until(lambda: self.original.whole or self.original.received >= reach)
             return
         if self._wants.total() >= _WANTS:
             raise TooManyWants("too many requests wait for segments of this video; try again in a moment")
@@ -177,7 +177,7 @@ class Packaging:
         self._wants[want] += 1
         self.watched(rendition, number)
         try:
-            await self._until(lambda: number in self.sizes[rendition])
+            await self.until(lambda: number in self.sizes[rendition])
         finally:
             self._wants[want] -= 1
             if not self._wants[want]:
@@ -233,9 +233,10 @@ class Packaging:
 
     async def ended(self) -> None:
         """Wait until every segment is there. Raise the PackagingError that ended it for good."""
-        await self._until(lambda: self.complete)
+        await self.until(lambda: self.complete)
 
-    async def _until(self, there: Callable[[], bool]) -> None:
+    async def until(self, there: Callable[[], bool]) -> None:
+        """Wait until something of this packaging holds. Raise the PackagingError that ended it for good."""
         while not there():
             if self.failure is not None:
                 raise self.failure

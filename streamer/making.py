@@ -225,15 +225,16 @@ class Making:
         told = Fraction(-1)
         length = packaging.plan.duration
         while not self._original.whole:
-            received, far = self._original.received, seekable(packaging)
+            far = seekable(packaging)
             if self.made is not None and packaging.plan.duration != length:
                 length = packaging.plan.duration
                 await self._publish(self.made, State.PLAYABLE)
             if far != told:
                 await self._tools.catalog.set_received(self.asset, self._original.kept, seekable=far)
                 told = far
-            await self._original.grown(received)
             await asyncio.sleep(_TELL_SECONDS)
+            # A plan may grow, and its bytes be found ready, after the last byte of a sender that pauses.
+            await packaging.until(lambda: (seekable(packaging), packaging.plan.duration) != (told, length))  # noqa: B023
 
     async def _filled(self, made: Made) -> bool:
         """Wait until all is there; False once nobody has asked for long for what is made on demand."""

@@ -303,10 +303,11 @@ class Studio:
         lasting = running.earlier if running.recorder.broken else running.broadcast.aired
         try:
             markers = await self._recordings.keep(asset, lasting) if lasting else ()
+            # Whoever is told that it is over finds manifests that say so too.
+            running.air.recorded = bool(lasting) and not running.recorder.broken
             await self._broadcasts.end(asset, lasting)
             if lasting:
                 await self._recordings.keep(asset, lasting, known=markers)
-            running.air.recorded = not running.recorder.broken
         except NoSuchAsset:
             _log.info("broadcast %s was deleted on air", asset)
         except (PackagingError, CatalogAway) as error:

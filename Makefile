@@ -49,7 +49,7 @@ check: setup .make/player
 # Browsers get the machine for themselves: a stall that a neighbour causes is no finding.
 test: setup tools judges check
 	npm --prefix player test
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --ignore=tests/browser
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --ignore=tests/browser
 	$(BIN)/pytest tests/browser
 
 soak: setup judges

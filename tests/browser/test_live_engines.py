@@ -41,8 +41,8 @@ WAYS = {
     "dash.js": Way(engine="dash.js", key="main.mpd", behind=2.5),
     "hls.js-plain": Way(engine="hls.js", key="main.m3u8", behind=9, config={"lowLatencyMode": False}),
 }
-SOAKED = {"shaka-hls", "hls.js-plain"}
-"""Ways that differ little from another one: every few seconds in a run of all tests count."""
+SOAKED = {"hls.js", "shaka-hls", "hls.js-plain"}
+"""Ways that differ little from another one or the page's own: every second in a run of all tests counts."""
 
 
 @pytest.fixture

@@ -166,11 +166,11 @@ async def test_other_players_play_what_is_served(
 
     async def watch(engine: Engine, road: str) -> Watched:
         async with open_page(browser) as page:
-            return await play(page, engine, site.base + playback[road], 15)
+            return await play(page, engine, site.base + playback[road], 9)
 
     for watched in await asyncio.gather(*(watch(*road) for road in roads)):
         assert (watched.fatal, watched.stalls) == ((), ()), watched.engine
-        assert watched.position >= 15
+        assert watched.position >= 9
         assert watched.backward() == []
         assert len(watched.frames) > 100
 

@@ -77,7 +77,7 @@ def _judge(clip: Clip, pictures: list[Presented]) -> None:
     ("name", "copy", "engines"),
     [
         ("vfr_b", False, ("hls.js", "shaka")),
-        ("open_gop", False, ("hls.js", "shaka")),
+        pytest.param("open_gop", False, ("hls.js", "shaka"), marks=pytest.mark.soak),
         ("irregular", True, ("hls.js", "shaka", "dash.js")),
     ],
 )

@@ -3,6 +3,7 @@ import Hls, { type ErrorData, type Fragment, type HlsConfig, type MediaPlaylist 
 import { guided } from "./abr";
 import { type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
 import { LIVE, windowOf } from "./edge";
+import { KEEPING } from "./keeping";
 import { ofPlaylists, ofSegments } from "./patience";
 import { prefer } from "./prefer";
 import { markersIn, secondOf } from "./dated";
@@ -20,6 +21,7 @@ const CONFIG: Partial<HlsConfig> = {
   backBufferLength: 60,
   abrEwmaDefaultEstimate: 2_000_000,
   ...LIVE,
+  ...KEEPING,
 };
 
 const RECOVERIES = 2;

@@ -148,7 +148,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (rf"{_NAME}/{_NAME}/{_NUMBER}\.vtt", Kind.CAPTIONS),
         (rf"{_NAME}/storyboard/{_NUMBER}\.jpg", Kind.SPRITE),
         (rf"{_NAME}/storyboard\.vtt", Kind.STORYBOARD),
-        (rf"{_NAME}/poster\.jpg", Kind.POSTER),
+        (rf"{_NAME}/poster(?:/{_NUMBER})?\.jpg", Kind.POSTER),
         (re.escape(keys.MULTIVARIANT), Kind.MULTIVARIANT),
         (re.escape(keys.MPD), Kind.MPD),
         (rf"{_NAME}\.m3u8", Kind.PLAYLIST),

@@ -43,6 +43,16 @@ def poster(generation: str) -> str:
     return f"{generation}/poster.jpg"
 
 
+def passing_posters(generation: str) -> str:
+    """Return what the keys of posters of what is on air begin with."""
+    return f"{generation}/poster/"
+
+
+def passing_poster(generation: str, number: int) -> str:
+    """Return the key of the poster of what is on air, of this segment: another one takes its place."""
+    return f"{passing_posters(generation)}{number}.jpg"
+
+
 def storyboard(generation: str) -> str:
     """Return the key of the storyboard's WebVTT index."""
     return f"{generation}/storyboard.vtt"

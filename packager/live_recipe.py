@@ -125,6 +125,44 @@ def still(program: Path, codec: str) -> tuple[str, ...]:
     return compiled(program, [ffmpeg.output(bare, "pipe:3", **options)])
 
 
+def poster(program: Path, *, width: int, height: int) -> tuple[str, ...]:
+    """Take one picture as JPEG: the most typical of the first 24 of a segment, with its init on stdin."""
+    shown = _full(_stored().filter("thumbnail", 24), width, height)
+    return compiled(program, [ffmpeg.output(shown, "pipe:3", **_jpeg(4), **{"frames:v": 1})])
+
+
+def tiles(program: Path, *, width: int, height: int) -> tuple[str, ...]:
+    """Make bare pixels, `yuvj420p`, of every picture of fragments, with their init on stdin."""
+    options = {"c:v": "rawvideo", "f": "rawvideo", "fps_mode": "passthrough"}
+    return compiled(program, [ffmpeg.output(_full(_stored(), width, height), "pipe:3", **options)])
+
+
+def sheet(program: Path, *, columns: int, rows: int, width: int, height: int) -> tuple[str, ...]:
+    """Lay bare pixels of that kind, on stdin, out on one JPEG; where they are few the rest is black."""
+    size = (width, height)
+    shown = ffmpeg.input(
+        "pipe:0", f="rawvideo", pixel_format="yuvj420p", video_size=size, protocol_whitelist="pipe"
+    )
+    return compiled(program, [ffmpeg.output(shown.filter("tile", f"{columns}x{rows}"), "pipe:3", **_jpeg(5))])
+
+
+def _stored() -> Any:
+    return ffmpeg.input(
+        "pipe:0", f="mp4", codec_whitelist="h264", protocol_whitelist="pipe", max_pixels=36_000_000
+    )
+
+
+def _full(shown: Any, width: int, height: int) -> Any:
+    """Scale, with the full range that JPEG has."""
+    scaled = shown.filter("scale", width, height, flags="bicubic", out_range="pc", out_color_matrix="bt601")
+    return scaled.filter("setsar", 1).filter("format", "yuvj420p").filter("sidedata", "delete")
+
+
+def _jpeg(quality: int) -> dict[str, Any]:
+    options = {"c:v": "mjpeg", "q:v": quality, "fflags": "+bitexact", "map_metadata": -1}
+    return {**options, "f": "image2pipe", "fps_mode": "passthrough"}
+
+
 def remux(program: Path, container: str, *, copy: bool) -> tuple[str, ...]:
     """Make FLV of a container that arrives on standard input: H.264 and AAC, without metadata.
 

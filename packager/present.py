@@ -194,17 +194,24 @@ def spans(borders: Sequence[int], timescale: int, target: int) -> list[tuple[int
 
 
 def storyboard(plan: Plan) -> Storyboard | None:
-    """Lay the intra rung's pictures out on sheets of 5 × 5, one tile a segment."""
+    """Lay the intra rung's pictures out on sheets, one tile a segment."""
     if plan.intra is None or plan.pictures < 1:
         return None
     span = Fraction(plan.shown[-1] - plan.shown[0], plan.timescale)
+    return sheets(
+        plan.generation, tiles=plan.pictures, width=plan.intra.width, height=plan.intra.height, span=span
+    )
+
+
+def sheets(generation: str, *, tiles: int, width: int, height: int, span: Fraction) -> Storyboard:
+    """Lay tiles of this size out on sheets of 5 × 5; `span` is the seconds that they stand for."""
     return Storyboard(
-        prefix=f"{plan.generation}/storyboard",
+        prefix=f"{generation}/storyboard",
         columns=_TILES,
         rows=_TILES,
-        width=plan.intra.width,
-        height=plan.intra.height,
-        interval=span / plan.pictures,
-        tiles=plan.pictures,
+        width=width,
+        height=height,
+        interval=span / tiles,
+        tiles=tiles,
         bandwidth=60_000,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from packager import clock, keys, present, recipe
 from packager.child import Command
 from packager.errors import ChildFailed
 from packager.feed import Feeder
+from packager.model import Storyboard
 from packager.original import Original, SourceCut, arrived
 from packager.packaging import Packaging
 from packager.plan import Plan
@@ -50,7 +52,7 @@ async def poster(plan: Plan, *, original: Original, feeder: Feeder, spawner: Spa
         stdin=feed.read(original) if feed else None,
     )
     try:
-        body = await _output(command, spawner)
+        body = await output(command, spawner)
     except (ChildFailed, SourceCut):
         return None
     return body if body.startswith(b"\xff\xd8") else None
@@ -66,10 +68,11 @@ async def storyboard(packaging: Packaging, *, spawner: Spawner) -> None:
         spawner.ffmpeg, columns=board.columns, rows=board.rows, width=board.width, height=board.height
     )
     command = Command(argv=argv, outputs=1, limits=_LIMITS, stdin=_pictures(packaging, plan.intra.name))
-    sheets = _split_jpegs(await _output(command, spawner))
+    sheets = _split_jpegs(await output(command, spawner))
     for number, sheet in enumerate(sheets):
         await packaging.store.put(keys.sprite(plan.generation, number), sheet)
-    await packaging.store.put(keys.storyboard(plan.generation), index(plan).encode())
+    shown = [Fraction(border, plan.timescale) for border in plan.shown[: plan.pictures + 1]]
+    await packaging.store.put(keys.storyboard(plan.generation), index(board, shown).encode())
 
 
 async def _pictures(packaging: Packaging, name: str) -> AsyncIterator[bytes]:
@@ -78,15 +81,14 @@ async def _pictures(packaging: Packaging, name: str) -> AsyncIterator[bytes]:
         yield await packaging.store.get(keys.segment(packaging.plan.generation, name, number))
 
 
-def index(plan: Plan) -> str:
-    """Return the WebVTT index: one cue a segment, whose text names its tile (URLs relative to the index)."""
-    board = present.storyboard(plan)
+def index(board: Storyboard, shown: Sequence[Fraction]) -> str:
+    """Return the WebVTT index: one cue a tile, whose text names its place (URLs relative to the index).
+
+    `shown` is where each tile begins, in seconds, and where the last one ends.
+    """
     lines = ["WEBVTT", ""]
-    if board is None:
-        return "\n".join(lines)
     per_sheet = board.columns * board.rows
-    for number in range(board.tiles):
-        begin, end = (Fraction(plan.shown[number + step], plan.timescale) for step in (0, 1))
+    for number, (begin, end) in enumerate(pairwise(shown)):
         row, column = divmod(number % per_sheet, board.columns)
         place = f"{column * board.width},{row * board.height},{board.width},{board.height}"
         lines += [
@@ -102,7 +104,7 @@ def _stamp(seconds: Fraction) -> str:
     return f"{milli // 3_600_000:02}:{milli // 60_000 % 60:02}:{milli // 1000 % 60:02}.{milli % 1000:03}"
 
 
-async def _output(command: Command, spawner: Spawner) -> bytes:
+async def output(command: Command, spawner: Spawner) -> bytes:
     """Return all that a child writes, up to a bound."""
     body = bytearray()
     async with await spawner.start(command) as child:

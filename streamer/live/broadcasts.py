@@ -112,7 +112,7 @@ class Broadcasts:
         Where its pictures are other ones than those of the life before, an event tells of that; so does one
         where they cannot be passed through although that was wished for.
         """
-        row = {
+        row: dict[str, Any] = {
             "asset": asset,
             "name": life.generation,
             "plan": json.loads(to_json(life)),
@@ -122,6 +122,7 @@ class Broadcasts:
 
         async def work(transaction: Transaction) -> Asset:
             before = await one_asset(transaction.connection, asset)
+            row["poster"] = before.poster
             reached = await change_asset(
                 transaction,
                 asset,

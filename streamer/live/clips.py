@@ -34,7 +34,10 @@ class Clipped:
 
 
 class Clips:
-    """Cuts clips. `find` has what is on air, `recordings` what is over, and makes manifests of it."""
+    """Cuts clips. `find` has what is on air, `recordings` what is over, and makes manifests of it.
+
+    `kept` is called once there is another one.
+    """
 
     def __init__(
         self,
@@ -44,12 +47,14 @@ class Clips:
         *,
         recordings: Recordings,
         markers: Markers,
+        kept: Callable[[], None],
     ) -> None:
         self._find = find
         self._rows = rows
         self._store = store
         self._recordings = recordings
         self._markers = markers
+        self._kept = kept
 
     async def make(self, asset: str, *, start: Fraction, end: Fraction, title: str | None) -> Clipped:
         """Make a clip of what is there between two times, in whole segments.
@@ -83,6 +88,7 @@ class Clips:
                 markers=kept,
             )
             unless_kept.pop_all()
+        self._kept()
         return Clipped(asset=made, start=clip.start, end=clip.end)
 
     async def _copied(self, asset: str, identity: str, aired: Aired, onair: OnAir | None) -> list[Stored]:

@@ -37,6 +37,8 @@ from streamer.live.recordings import Recordings
 from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.slates import Slates
+from streamer.live.still_rows import StillRows
+from streamer.live.stills import Stills
 from streamer.live.studio import Studio
 from streamer.markers import Markers
 from streamer.outbound import Outbound, allowance
@@ -95,6 +97,9 @@ def station(
     pixels = live_ladder.budget(os.cpu_count() or 1)
     rows = ClipRows(database, channels, clock=clock)
     slates = Slates(config.data / "slates", spawner)
+    stills = Stills(
+        StillRows(database, channels, clock=clock), recordings, store, source=rows.source, spawner=spawner
+    )
     studio = Studio(
         register,
         broadcasts,
@@ -104,6 +109,7 @@ def station(
         recordings=recordings,
         markers=markers,
         slates=slates,
+        stills=stills,
         admission=_admission(config, clock),
         vitals=partial(_hint_health, channels),
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
@@ -142,6 +148,7 @@ def station(
             store,
             recordings=recordings,
             markers=markers,
+            kept=stills.wake,
         ),
         whip=whip,
         lines=lines,

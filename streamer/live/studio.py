@@ -31,6 +31,7 @@ from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.remains import Remains, remains
 from streamer.live.slates import Slates
+from streamer.live.stills import Stills
 from streamer.live.streams import Stream
 from streamer.live.vitals import Vitals
 from streamer.markers import Markers
@@ -56,6 +57,10 @@ class _Standing:
         self.state = state
         self.moved.set()
 
+    def shows(self) -> bool:
+        """Say whether viewers see its publisher's pictures."""
+        return self.state is StreamState.LIVE
+
 
 @dataclass(slots=True, kw_only=True)
 class _Running:
@@ -79,10 +84,10 @@ class _Running:
 class Studio:
     """A Door for publishers. Call `start` before any of them comes, and `stop` when the server ends.
 
-    `recordings` makes their manifests, `recovery` ends what nobody encodes any more, `admission` has
-    a say beside the key. `vitals` is told of a stream and its broadcast how the signal is, and None at its
-    end. `delay` says how many seconds later a refusal is answered, so that guessing keys is slow and its time
-    tells nothing. With `outlasts` a broadcast goes on when the server is started again.
+    `recordings` makes their manifests, `stills` their pictures, `recovery` ends what nobody encodes any more,
+    `admission` has a say beside the key. `vitals` is told of a stream and its broadcast how the signal is,
+    and None at its end. `delay` says how many seconds later a refusal is answered, so that guessing keys is
+    slow and its time tells nothing. With `outlasts` a broadcast goes on when the server is started again.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class Studio:
         recordings: Recordings,
         markers: Markers,
         slates: Slates,
+        stills: Stills,
         admission: Admission,
         vitals: Callable[[str, str, StreamHealth | None], None],
         delay: Callable[[], float],
@@ -109,6 +115,7 @@ class Studio:
         self._recordings = recordings
         self._markers = markers
         self._slates = slates
+        self._stills = stills
         self._admission = admission
         self._vitals = vitals
         self._delay = delay
@@ -121,6 +128,7 @@ class Studio:
     async def start(self) -> None:
         """Go on with what an earlier life of this server has left on air, where publishers may come back."""
         await self._recovery.start(self._resume)
+        self._stills.start()
 
     async def stop(self) -> None:
         """End all encoders and keep what there is of broadcasts: those that outlast this go on after it."""
@@ -135,6 +143,7 @@ class Studio:
             await asyncio.gather(*late, return_exceptions=True)
         for timer in self._farewells:
             timer.cancel()
+        await self._stills.stop()
 
     def find(self, asset: str) -> OnAir | None:
         """Return what is on air of a broadcast, None where it is none or has been over for a while."""
@@ -156,6 +165,7 @@ class Studio:
         running = self._running.get(stream)
         if running is None or running.task is None:
             await self._recovery.end(stream)
+            self._stills.wake()
             return
         running.broadcast.end()
         await asyncio.wait({running.task})
@@ -268,7 +278,12 @@ class Studio:
         """Run a broadcast and make its recording; whatever goes wrong ends it alone."""
         asset = running.broadcast.asset
         recording = asyncio.create_task(running.recorder.run(), name=f"record {asset}")
-        telling = asyncio.create_task(self._tell(running), name=f"tell {asset}")
+        beside = (
+            asyncio.create_task(self._tell(running), name=f"tell {asset}"),
+            asyncio.create_task(
+                self._stills.follow(running.air, running.standing.shows), name=f"poster of {asset}"
+            ),
+        )
         try:
             await self._mark(running)
             await running.broadcast.run()
@@ -277,9 +292,10 @@ class Studio:
         except Exception:  # noqa: BLE001 - or others would end with it
             _log.exception("broadcast %s ended unexpectedly", asset)
         try:
-            telling.cancel()
+            for task in beside:
+                task.cancel()
             running.recorder.close()
-            await asyncio.gather(recording, telling, return_exceptions=True)
+            await asyncio.gather(recording, *beside, return_exceptions=True)
             if not (running.kept_open and _can_go_on(running)):
                 await self._conclude(running)
         finally:
@@ -308,6 +324,7 @@ class Studio:
             await self._broadcasts.end(asset, lasting)
             if lasting:
                 await self._recordings.keep(asset, lasting, known=markers)
+            self._stills.wake()
         except NoSuchAsset:
             _log.info("broadcast %s was deleted on air", asset)
         except (PackagingError, CatalogAway) as error:

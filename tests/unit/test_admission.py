@@ -145,7 +145,7 @@ async def test_who_is_refused_waits_for_it_whether_the_key_is_known_or_not(known
             raise NotAdmitted("Not today.")
 
     delays = []
-    rest = dict.fromkeys(("means", "recovery", "recordings", "markers", "slates", "vitals"))
+    rest = dict.fromkeys(("means", "recovery", "recordings", "markers", "slates", "stills", "vitals"))
     delay = lambda: delays.append(1) or 0  # noqa: E731
     studio = Studio(Keys(), None, None, admission=Nobody(), delay=delay, outlasts=False, **rest)
     with pytest.raises(NotAdmitted if known else KeyUnknown):

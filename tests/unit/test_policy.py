@@ -11,6 +11,7 @@ EXAMPLES = [
     ("abc123/v720/17.3.m4s", Kind.PART),
     (keys.init("abc123", "a-en_2"), Kind.INIT),
     (keys.poster("abc123"), Kind.POSTER),
+    (keys.passing_poster("abc123", 7), Kind.POSTER),
     (keys.sprite("abc123", 7), Kind.SPRITE),
     (keys.storyboard("abc123"), Kind.STORYBOARD),
     (keys.text("abc123", "t-en"), Kind.CAPTIONS),

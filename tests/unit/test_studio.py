@@ -20,6 +20,22 @@ class Slates:
         raise AssertionError(f"nobody shows the slate of {stream}")
 
 
+class Stills:
+    """Pictures that nobody takes."""
+
+    def start(self):
+        pass
+
+    async def stop(self):
+        pass
+
+    def wake(self):
+        pass
+
+    async def follow(self, air, shows):
+        pass
+
+
 @pytest.fixture
 async def kept(back):
     made = Kept(back, recording.manifests)
@@ -39,6 +55,7 @@ async def studio(kept, back):
         recordings=kept.recordings,
         markers=kept.markers,
         slates=Slates(),
+        stills=Stills(),
         admission=None,
         vitals=lambda _stream, _asset, _health: None,
         delay=lambda: 0,

@@ -67,6 +67,7 @@ export class StreamPlayer extends LitElement {
   private clickTimer: ReturnType<typeof setTimeout> | undefined;
   private menus = 0;
   private kept = 0;
+  private cover = "";
   private layer: MarkerLayer | undefined;
 
   static override styles = [shared, playerStyles];
@@ -249,6 +250,7 @@ export class StreamPlayer extends LitElement {
   override render(): TemplateResult {
     const now = this.shown;
     const covered = now?.started || (now?.time ?? 0) > 0;
+    if (!covered) this.cover = this.poster; // nobody sees what comes later: that of a broadcast is renewed
     return html`<div
       class="stage ${this.idle ? "idle" : ""}"
       @pointermove=${this.stir}
@@ -263,7 +265,7 @@ export class StreamPlayer extends LitElement {
       }}
     >
       <video playsinline preload="auto" @click=${this.clicked}></video>
-      ${this.poster ? html`<img class="poster ${covered ? "gone" : ""}" src=${this.poster} alt="" />` : nothing}
+      ${this.cover ? html`<img class="poster ${covered ? "gone" : ""}" src=${this.cover} alt="" />` : nothing}
       ${now ? this.overlays(now) : nothing}
     </div>`;
   }

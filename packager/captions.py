@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from packager.errors import BadCaptions
 
@@ -66,6 +67,14 @@ def to_webvtt(body: bytes) -> str:
     if re.match(r"WEBVTT(?:[ \t]|$)", lines[0]):
         return from_cues(_webvtt(lines))
     return from_cues(_subrip(lines))
+
+
+def mapped(text: str, origin: Fraction) -> str:
+    """Return WebVTT whose times count from this media time, for players of HLS (RFC 8216 §3.5)."""
+    if not origin:
+        return text
+    ticks = round(origin * 90_000) % (1 << 33)
+    return text.replace("WEBVTT\n", f"WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{ticks},LOCAL:00:00:00.000\n", 1)
 
 
 def from_cues(cues: Iterable[Cue]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -29,13 +30,18 @@ def mpd(
     window: int | None = None,
     ended: bool = False,
     markers: Sequence[Marker] = (),
+    text: Sequence[Rendition] = (),
 ) -> str:
     """Return the MPD. On air it only changes with the lives: players count segments by the clock.
 
     So it does with markers that no segment tells of. Once the broadcast has `ended` it is static, the lives
-    one behind the other without the time between them.
+    one behind the other without the time between them. `text` are captions over all of it: one file cannot
+    be shown in several Periods, each of which counts from its own beginning, so only one life has them.
     """
-    body = _recorded(lives, codecs, markers) if ended else _on_air(lives, codecs, markers, window=window)
+    if ended:
+        body = _recorded(lives, codecs, markers, text=text)
+    else:
+        body = _on_air(lives, codecs, markers, window=window)
     return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *body, "</MPD>")) + "\n"
 
 
@@ -81,8 +87,16 @@ def _on_air(
     return [*lines, descriptor("UTCTiming", CLOCK, CLOCK_PATH)]
 
 
-def _recorded(lives: Sequence[Aired], codecs: Mapping[str, str], markers: Sequence[Marker]) -> list[str]:
+def _recorded(
+    lives: Sequence[Aired],
+    codecs: Mapping[str, str],
+    markers: Sequence[Marker],
+    *,
+    text: Sequence[Rendition],
+) -> list[str]:
     presentations = [live_present.presentation(aired, codecs) for aired in lives]
+    if len(presentations) == 1:
+        presentations = [replace(presentations[0], text=tuple(text))]
     lengths = [_shortest(aired) for aired in lives]
     head = tag(
         "MPD",

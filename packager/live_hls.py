@@ -10,6 +10,7 @@ from packager import airtime, hls, keys, live_present
 from packager.dateranges import DateRanges
 from packager.life import PARTS_HELD, Aired, Life, carried
 from packager.live_rows import MICROSECOND, Rows
+from packager.model import Rendition
 
 VERSION = 9
 """EXT-X-SKIP asks for 9 (RFC 8216bis §8)."""
@@ -29,9 +30,16 @@ _LEAST_WINDOW = 4
 _NO_RANGES = DateRanges()
 
 
-def multivariant(lives: Sequence[Aired], codecs: Mapping[str, str]) -> str:
+def multivariant(lives: Sequence[Aired], codecs: Mapping[str, str], *, text: Sequence[Rendition] = ()) -> str:
     """Return the multivariant playlist: the rungs on air, or all that were once it is over."""
-    return hls.multivariant(live_present.ladder(lives, codecs))
+    return hls.multivariant(replace(live_present.ladder(lives, codecs), text=tuple(text)))
+
+
+def text(lives: Sequence[Aired], codecs: Mapping[str, str], rendition: Rendition) -> str:
+    """Return the playlist of captions over all of a broadcast that is over."""
+    whole = live_present.ladder(lives, codecs)
+    length = sum((aired.seconds for aired in lives), Fraction(0))
+    return hls.text(rendition, replace(whole, started=lives[0].life.started // 1000, duration=length))
 
 
 def edge(last: Aired, carrier: str) -> tuple[int, int]:

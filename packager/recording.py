@@ -9,14 +9,18 @@ from packager import keys, live_dash, live_hls
 from packager.dateranges import DateRanges
 from packager.life import Aired
 from packager.marker import Marker
+from packager.model import Rendition
 
 
 def manifests(
-    lives: Sequence[Aired], codecs: Mapping[str, str], markers: Sequence[Marker] = ()
+    lives: Sequence[Aired],
+    codecs: Mapping[str, str],
+    markers: Sequence[Marker] = (),
+    text: Sequence[Rendition] = (),
 ) -> dict[str, str]:
     """Return the text of each manifest; `lives` are over, oldest first, `codecs` is by rendition.
 
-    The one that names the others comes last.
+    `text` are captions over all of it. The manifest that names the others comes last.
     """
     lives, ranges = _closed_up(lives), DateRanges(markers)
     names = dict.fromkeys(name for aired in lives for name in aired.life.names)
@@ -26,8 +30,10 @@ def manifests(
         )
         for name in names
     }
-    made[keys.MPD] = live_dash.mpd(lives, codecs, ended=True, markers=markers)
-    return {**made, keys.MULTIVARIANT: live_hls.multivariant(lives, codecs)}
+    for rendition in text:
+        made[keys.playlist(rendition.name)] = live_hls.text(lives, codecs, rendition)
+    made[keys.MPD] = live_dash.mpd(lives, codecs, ended=True, markers=markers, text=text)
+    return {**made, keys.MULTIVARIANT: live_hls.multivariant(lives, codecs, text=text)}
 
 
 def _closed_up(lives: Sequence[Aired]) -> list[Aired]:

@@ -348,7 +348,13 @@ def _parts(
         sandbox=tools.spawner.tier,
     )
     return (
-        Assets(truth.catalog, media.works, truth.replays, store_of=lambda asset: Scoped(tools.store, asset)),
+        Assets(
+            truth.catalog,
+            media.works,
+            truth.replays,
+            manifests=media.live.marking,
+            store_of=lambda asset: Scoped(tools.store, asset),
+        ),
         media.origin,
         Session(truth.tokens, access),
         health,

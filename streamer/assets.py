@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from aiohttp import hdrs, web
 
 from packager import keys
-from packager.captions import to_webvtt
+from packager.captions import mapped, to_webvtt
 from packager.store import Store
 from streamer.access import Policy, principal_key
 from streamer.catalog import PAGE_MAX, Catalog
@@ -43,8 +44,15 @@ class Works(Protocol):
     async def refill(self, asset_id: str, fill: Fill) -> None:
         """Make all of an asset from now on, or only what viewers ask for."""
 
+
+class Manifests(Protocol):
+    """What names an asset's captions."""
+
     async def captions_changed(self, asset_id: str) -> None:
-        """Render the manifests anew."""
+        """Have the captions of now named."""
+
+    async def origin(self, asset_id: str) -> Fraction:
+        """Return the media time in seconds that is an asset's beginning."""
 
 
 def clean_title(title: str) -> str:
@@ -70,10 +78,17 @@ class Assets:
     """Handlers of /api/v1/assets, apart from the upload."""
 
     def __init__(
-        self, catalog: Catalog, works: Works, replays: Replays, *, store_of: Callable[[str], Store]
+        self,
+        catalog: Catalog,
+        works: Works,
+        replays: Replays,
+        *,
+        manifests: Manifests,
+        store_of: Callable[[str], Store],
     ) -> None:
-        """Take the catalog, what acts on media, and the store of an asset by its id."""
+        """Take the catalog, what acts on media, what names captions, and the store of an asset by its id."""
         self._catalog = catalog
+        self._manifests = manifests
         self._works = works
         self._replays = replays
         self._store_of = store_of
@@ -165,22 +180,24 @@ class Assets:
     async def put_captions(self, request: web.Request) -> web.Response:
         """Add captions from WebVTT or SubRip, in place of those in the same language. Raise BadCaptions."""
         asset = await self._catalog.get(request.match_info["asset"])
-        _made_here(asset)
+        if asset.on_air:
+            raise WrongState("The broadcast is on air; captions are for its recording.")
         language = clean_language(request.match_info["language"])
         label = clean_title(request.query.get("label") or language)
-        body = to_webvtt(await raw_body(request, CAPTIONS_MAX)).encode()
+        text = to_webvtt(await raw_body(request, CAPTIONS_MAX))
+        body = mapped(text, await self._manifests.origin(asset.id)).encode()
         # The hash takes the place of a generation in the key: other captions, another URL.
         key = keys.text(f"c{hashlib.sha256(body).hexdigest()[:16]}", f"text-{language.lower()}")
         await self._store_of(asset.id).put(key, body)
         changed = await self._catalog.put_caption(asset.id, Caption(language=language, label=label, key=key))
-        await self._works.captions_changed(asset.id)
+        await self._manifests.captions_changed(asset.id)
         return answer(show(changed))
 
     async def delete_captions(self, request: web.Request) -> web.Response:
         """Remove the captions in a language."""
         asset = request.match_info["asset"]
         changed = await self._catalog.delete_caption(asset, clean_language(request.match_info["language"]))
-        await self._works.captions_changed(asset)
+        await self._manifests.captions_changed(asset)
         return answer(show(changed))
 
     async def _accepted(self, asset: Asset) -> tuple[int, Any]:

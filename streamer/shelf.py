@@ -9,24 +9,24 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import partial
 
 from packager import keys, manifests, present, words
 from packager.errors import KeyMissing
 from packager.inits import codecs
 from packager.marker import Marker
-from packager.model import Kind, Presentation, Rendition
+from packager.model import Presentation
 from packager.packaging import Abandoned, Packaging
 from packager.plan import Plan, from_json
 from packager.store import Store
+from streamer import captioned
 from streamer.catalog import Catalog
 from streamer.copies import Copies, Kept
 from streamer.errors import NoSuchAsset
 from streamer.ledger import SqlLedger
 from streamer.making import Making
 from streamer.origin import Copy, OutsidePlan, Rendered
-from streamer.rows import Asset, Caption, State
+from streamer.rows import Asset, State
 from streamer.wants import Segment, Wants
 
 _KEPT = 256
@@ -220,7 +220,7 @@ class Shelf:
             base, complete = stored, asset.state is State.COMPLETE
         else:
             return None
-        text = (*base.text, *(_captions(caption, base.duration) for caption in asset.captions))
+        text = (*base.text, *(captioned.rendition(caption, base.duration) for caption in asset.captions))
         whole = replace(base, text=text, markers=await self._markers(asset_id))
         return _Shown(version=version, presentation=whole, complete=complete, rendered={})
 
@@ -270,19 +270,3 @@ async def _come(packaging: Packaging | None, name: str, number: int) -> None:
 def _rungs(plan: Plan) -> list[str]:
     others = [rung.name for rung in (plan.copied, plan.intra) if rung is not None]
     return [*others, *(rung.name for rung in plan.video), *(rung.name for rung in plan.audio)]
-
-
-def _captions(caption: Caption, duration: Fraction) -> Rendition:
-    """Return what manifests say of uploaded captions; their key has a hash for a generation."""
-    prefix = caption.key.rpartition("/")[0]
-    return Rendition(
-        name=prefix.rpartition("/")[2],
-        kind=Kind.TEXT,
-        prefix=prefix,
-        codecs="wvtt",
-        timescale=1000,
-        borders=(0, int(duration * 1000)),
-        bandwidth=1000,
-        language=caption.language,
-        title=caption.label,
-    )

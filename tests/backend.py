@@ -82,6 +82,9 @@ class Wishes:
     async def captions_changed(self, asset_id: str) -> None:
         self.heard.append(("captions", asset_id))
 
+    async def origin(self, asset_id: str) -> Fraction:
+        return Fraction(0)
+
 
 @dataclass
 class Backend:
@@ -244,7 +247,13 @@ def served(
     )
     app = web.Application(middlewares=[metrics.middleware, problem_middleware, access.middleware])
     for routes in (
-        Assets(back.catalog, works, back.replays, store_of=lambda asset: Scoped(media, asset)).routes(),
+        Assets(
+            back.catalog,
+            works,
+            back.replays,
+            manifests=works,
+            store_of=lambda asset: Scoped(media, asset),
+        ).routes(),
         Streams(
             back.register,
             Ending(back),

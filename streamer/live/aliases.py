@@ -41,7 +41,7 @@ class Aliases:
         if known[1] is None:
             return identity
         generation, slash, _ = key.partition("/")
-        return await self._maker(identity, generation) if slash else known[1]
+        return await self._maker(identity, generation, key) if slash else known[1]
 
     async def _look(self, identity: str) -> tuple[float, str | None]:
         table = schema.stream
@@ -54,15 +54,15 @@ class Aliases:
         _remember(self._streams, identity, known)
         return known
 
-    async def _maker(self, stream: str, generation: str) -> str:
+    async def _maker(self, stream: str, generation: str, key: str) -> str:
         place = (stream, generation)
         if place not in self._makers:
-            asset, made = schema.asset, schema.generation
-            asked = select(asset.c.id).join(made, made.c.asset == asset.c.id)
+            asset, made, caption = schema.asset, schema.generation, schema.caption
+            asked = select(asset.c.id).where(asset.c.stream == stream).limit(1)
+            media = asked.join(made, made.c.asset == asset.c.id).where(made.c.name == generation)
+            captions = asked.join(caption, caption.c.asset == asset.c.id).where(caption.c.key == key)
             async with self._database.read() as connection:
-                found = await connection.scalar(
-                    asked.where(asset.c.stream == stream, made.c.name == generation)
-                )
+                found = await connection.scalar(media) or await connection.scalar(captions)
             if found is None:
                 return stream
             _remember(self._makers, place, found)

@@ -17,7 +17,7 @@ from streamer.errors import InvalidRequest
 from streamer.ledger import Stored
 from streamer.live.clip_rows import ClipRows
 from streamer.live.onair import OnAir
-from streamer.live.recordings import Recordings
+from streamer.live.recordings import Recordings, Told
 from streamer.markers import Markers, within
 from streamer.rows import Asset, new_id
 
@@ -78,7 +78,9 @@ class Clips:
                 for aired in clip.lives
             }
             kept = within(clip.lives, await self._markers.of(asset))
-            await self._recordings.write(identity, clip.lives, [one.marker for one in kept])
+            await self._recordings.write(
+                identity, clip.lives, Told(markers=tuple(one.marker for one in kept))
+            )
             made = await self._rows.keep(
                 identity,
                 title=title or source.asset.title,

@@ -40,7 +40,7 @@ class Live(Protocol):
 
 
 class Marking:
-    """Adds and removes markers. Call `close` at the end.
+    """Adds and removes markers, and has manifests tell of them and of captions. Call `close` at the end.
 
     `changed` has the manifests of an asset rendered anew, here and by other servers.
     """
@@ -92,6 +92,17 @@ class Marking:
         """Forget a marker. Segments that tell of it stay as they are. Raise NoSuchAsset, NoSuchMarker."""
         await self._markers.remove(asset_id, marker)
         await self._spread(asset_id)
+
+    async def captions_changed(self, asset_id: str) -> None:
+        """Have manifests name the captions that an asset has now."""
+        await self._spread(asset_id)
+
+    async def origin(self, asset_id: str) -> Fraction:
+        """Return the media time in seconds at which a recording or clip begins; others begin at 0."""
+        if (await self._asset(asset_id)).live is None:
+            return Fraction(0)
+        lives = await self._recordings.lives(await self._rows.source(asset_id))
+        return lives[0].started if lives else Fraction(0)
 
     async def _broadcast(self, asset: Asset, wish: Wish) -> Placed:
         onair, cues = self._live.find(asset.id), self._live.cues(asset.id)

@@ -2,50 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 
 from packager import keys
 from packager.cutter import Cutter
 from packager.inits import codecs
 from packager.life import Aired, Life, Reach
 from packager.marker import Marker
+from packager.model import Rendition
 from packager.store import Scoped, Store
+from streamer import captioned
 from streamer.live.broadcasts import Broadcast
 from streamer.markers import Markers
+from streamer.rows import Asset, Caption
 
-Render = Callable[[Sequence[Aired], Mapping[str, str], Sequence[Marker]], Mapping[str, str]]
-"""Lives that are over, CODECS strings by rendition, and markers → the text of each manifest by its key.
+Render = Callable[
+    [Sequence[Aired], Mapping[str, str], Sequence[Marker], Sequence[Rendition]], Mapping[str, str]
+]
+"""Lives that are over, CODECS strings by rendition, markers, captions → the text of each manifest by its key.
 
 Lives are ordered, the oldest first. The manifest that names the others comes last.
 """
 
 
-class Recordings:
-    """Renders them anew whenever a marker comes or goes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What manifests tell of a recording beside its media."""
 
-    def __init__(self, markers: Markers, store: Store, *, render: Render) -> None:
+    markers: tuple[Marker, ...] = ()
+    captions: tuple[Caption, ...] = ()
+
+
+class Recordings:
+    """Renders them anew whenever a marker or captions come or go. `asset` finds one by its id."""
+
+    def __init__(
+        self,
+        markers: Markers,
+        store: Store,
+        *,
+        asset: Callable[[str], Awaitable[Asset]],
+        render: Render,
+    ) -> None:
         self._markers = markers
         self._store = store
+        self._asset = asset
         self._render = render
 
-    async def keep(
-        self, asset: str, lives: Sequence[Aired], *, known: Sequence[Marker] | None = None
-    ) -> Sequence[Marker]:
-        """Keep the manifests of lives that are over; return the markers that are in them.
+    async def keep(self, asset: str, lives: Sequence[Aired], *, known: Told | None = None) -> Told:
+        """Keep the manifests of lives that are over; return what they tell. Raise NoSuchAsset.
 
-        With `known` they are those of an earlier call, and nothing is done unless there are others by now.
-        Who adds a marker meanwhile calls this too: the last one to write has seen them all.
+        With `known` it is what an earlier call has returned, and nothing is done unless it has changed.
+        Who adds a marker or captions meanwhile calls this too: the last one to write has seen them all.
         """
-        while (markers := await self._markers.of(asset)) != known:
-            await self.write(asset, lives, markers)
-            known = markers
-        return markers
+        while (told := await self._told(asset)) != known:
+            await self.write(asset, lives, told)
+            known = told
+        return told
 
-    async def write(self, asset: str, lives: Sequence[Aired], markers: Sequence[Marker]) -> None:
-        """Keep the manifests with these markers."""
-        store = Scoped(self._store, asset)
-        for key, text in self._render(lives, await named(store, lives), markers).items():
-            await store.replace(key, text.encode())
+    async def write(self, asset: str, lives: Sequence[Aired], told: Told) -> None:
+        """Keep the manifests that tell this."""
+        store, codecs = Scoped(self._store, asset), await named(Scoped(self._store, asset), lives)
+        length = sum((aired.seconds for aired in lives), Fraction(0)) if told.captions else Fraction(0)
+        text = [captioned.rendition(caption, length) for caption in told.captions]
+        made = self._render(lives, codecs, told.markers, text)
+        for key, body in made.items():
+            await store.replace(key, body.encode())
+        for key in await store.list("text-"):  # captions that were removed
+            if key not in made:
+                await store.delete(key)
+
+    async def _told(self, asset: str) -> Told:
+        captions = (await self._asset(asset)).captions
+        return Told(markers=await self._markers.of(asset), captions=captions)
 
     async def lives(self, broadcast: Broadcast) -> list[Aired]:
         """Return lives as far as the store has them; one that lacks a rendition is left out.

@@ -62,10 +62,10 @@ class Recovery:
     async def _conclude(self, broadcast: Broadcast, lives: Sequence[Aired]) -> Asset:
         """Make a recording of what all renditions have."""
         asset = broadcast.asset.id
-        markers = await self._recordings.keep(asset, lives) if lives else ()
+        told = await self._recordings.keep(asset, lives) if lives else None
         ended = await self._broadcasts.end(asset, lives)
         if lives:
-            await self._recordings.keep(asset, lives, known=markers)
+            await self._recordings.keep(asset, lives, known=told)
         return ended
 
     async def _lives(self, broadcast: Broadcast) -> list[Aired]:

@@ -92,7 +92,7 @@ def station(
 
     `asset` finds one by its id, `changed` has its manifests rendered anew.
     """
-    recordings = Recordings(markers, store, render=recording.manifests)
+    recordings = Recordings(markers, store, asset=asset, render=recording.manifests)
     recovery = Recovery(broadcasts, ledger, store, recordings=recordings)
     pixels = live_ladder.budget(os.cpu_count() or 1)
     rows = ClipRows(database, channels, clock=clock)

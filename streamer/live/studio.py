@@ -318,12 +318,12 @@ class Studio:
         asset = running.broadcast.asset
         lasting = running.earlier if running.recorder.broken else running.broadcast.aired
         try:
-            markers = await self._recordings.keep(asset, lasting) if lasting else ()
+            told = await self._recordings.keep(asset, lasting) if lasting else None
             # Whoever is told that it is over finds manifests that say so too.
             running.air.recorded = bool(lasting) and not running.recorder.broken
             await self._broadcasts.end(asset, lasting)
             if lasting:
-                await self._recordings.keep(asset, lasting, known=markers)
+                await self._recordings.keep(asset, lasting, known=told)
             self._stills.wake()
         except NoSuchAsset:
             _log.info("broadcast %s was deleted on air", asset)

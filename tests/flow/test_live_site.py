@@ -14,6 +14,7 @@ from tests.backend import backend
 from tests.flow.whole_site import API, orphans, running
 
 LIVE = "/api/v1/live"
+VTT = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHallo\n"
 
 
 @pytest.fixture
@@ -57,6 +58,32 @@ async def test_the_next_start_makes_a_recording_that_plays_and_is_found_by_both_
         assert f'asset="{asset}"' in page
         assert f'stream="{stream}"' in page
         assert "Evening" in page
+
+
+async def test_captions_are_added_to_a_recording_and_removed(data_dir, cut):
+    stream, asset = cut
+    captions = f"{API}/{asset}/captions/de?label=Deutsch"
+    async with running(data_dir) as site:
+        shown = await site.json("PUT", captions, data=VTT)
+        vtt = await site.get(shown["captions"][0]["url"])
+        assert b"00:00:01.000 --> 00:00:02.000\nHallo" in vtt
+        for name in (asset, stream):
+            main = m3u8.loads((await site.get(f"/v/{name}/main.m3u8")).decode())
+            (named,) = [one for one in main.media if one.type == "SUBTITLES"]
+            assert (named.name, named.language, named.uri) == ("Deutsch", "de", "text-de.m3u8")
+            assert {one.stream_info.subtitles for one in main.playlists} == {named.group_id}
+            playlist = m3u8.loads((await site.get(f"/v/{name}/text-de.m3u8")).decode())
+            (segment,) = playlist.segments
+            assert (playlist.is_endlist, segment.duration) == (True, 6)
+            assert await site.get(f"/v/{name}/{segment.uri}") == vtt
+        clip = await site.json("POST", f"{API}/{asset}/clips", status=201, json={"start": 2, "end": 4})
+        shown = await site.json("PUT", f"{API}/{clip['id']}/captions/de", data=VTT)
+        assert b"X-TIMESTAMP-MAP=MPEGTS:180000,LOCAL:00:00:00.000" in await site.get(
+            shown["captions"][0]["url"]
+        )
+        await site.json("DELETE", captions)
+        assert b"SUBTITLES" not in await site.get(f"/v/{asset}/main.m3u8")
+        assert (await site.ask("GET", f"/v/{asset}/text-de.m3u8"))[0] == 404
 
 
 async def test_what_is_no_longer_there_is_404_and_not_made(data_dir, cut):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from fractions import Fraction
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from packager.captions import MAX_BYTES, MAX_CUES, Cue, from_cues, to_webvtt
+from packager.captions import MAX_BYTES, MAX_CUES, Cue, from_cues, mapped, to_webvtt
 from packager.errors import BadCaptions
 
 SRT = (
@@ -162,3 +163,14 @@ def test_any_bytes_become_webvtt_or_are_refused(body: bytes):
     except BadCaptions as refusal:
         said = refusal.message
     assert re.match(r"WEBVTT\n|Line [0-9]+: ", said)
+
+
+def test_times_of_a_clip_are_mapped_to_the_media_time_that_it_begins_with():
+    text = to_webvtt(VTT.encode())
+    assert mapped(text, Fraction(0)) == text
+    assert mapped(text, Fraction(48, 25)).splitlines()[:3] == [
+        "WEBVTT",
+        "X-TIMESTAMP-MAP=MPEGTS:172800,LOCAL:00:00:00.000",
+        "",
+    ]
+    assert "MPEGTS:8,LOCAL" in mapped(text, Fraction((1 << 33) + 8, 90_000))

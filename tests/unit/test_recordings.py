@@ -24,7 +24,7 @@ class Kept:
         self.store = MemoryStore()
         self.rendered: list[list[str]] = []
         self.markers = Markers(back.database, back.channels, clock=back.clock)
-        self.recordings = Recordings(self.markers, self.store, render=self._render)
+        self.recordings = Recordings(self.markers, self.store, asset=back.catalog.get, render=self._render)
 
     async def put(self, counts) -> None:
         self.asset = await self.back.planned()
@@ -42,7 +42,7 @@ class Kept:
         placed = Placed(moment=Fraction(LIFE.started, 1000), media_time=Fraction(0))
         return (await self.markers.add(self.asset.id, Wish(kind="goal"), placed)).marker.id
 
-    def _render(self, aired, codecs, markers):
+    def _render(self, aired, codecs, markers, text):
         self.rendered.append([one.id for one in markers])
         return {"main.m3u8": " ".join(one.id for one in markers)}
 

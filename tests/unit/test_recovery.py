@@ -28,7 +28,7 @@ class Kept:
         self.register = Register(back.database, back.channels, clock=back.clock)
         self.broadcasts = Broadcasts(back.database, back.channels, clock=back.clock)
         self.markers = Markers(back.database, back.channels)
-        self.recordings = Recordings(self.markers, self.store, render=render)
+        self.recordings = Recordings(self.markers, self.store, asset=back.catalog.get, render=render)
         self.recovery = Recovery(self.broadcasts, back.ledger, self.store, recordings=self.recordings)
 
     async def begin(self):
@@ -54,7 +54,7 @@ def rendered():
 
 @pytest.fixture
 async def kept(back, rendered):
-    def render(aired, codecs, markers):
+    def render(aired, codecs, markers, text):
         rendered.append((tuple(aired), dict(codecs)))
         return {"360p.m3u8": "a playlist", "main.m3u8": "all of them"}
 
@@ -122,7 +122,7 @@ async def test_nothing_to_keep_is_a_failure_without_manifests(kept, rendered, ba
 async def test_one_that_cannot_be_ended_does_not_keep_the_others(back):
     refused = []
 
-    def render(aired, codecs, markers):
+    def render(aired, codecs, markers, text):
         if not refused:
             refused.append(aired)
             raise StoreFull("no room")

@@ -215,6 +215,28 @@ test("a poll that goes on says of each channel that it does", async () => {
   expect(server.heard.slice(1)).toEqual([subscribed(7, true), event(8)]);
 });
 
+test.each([
+  ["polls", PollTransport],
+  ["an event stream", StreamTransport],
+] as const)("where every channel is refused %s ask for nothing, until another one is wanted", async (_, Way) => {
+  const server = new Server();
+  await server.open(new Way("/control", server.requests));
+  await server.subscribe("asset:a");
+  await server.subscribe("asset:b");
+  const refused = ["asset:a", "asset:b"].map((channel) => ({ type: "refused", channel, reason: "no-such-channel" }));
+  const lines = refused.map((each) => `data: ${JSON.stringify(each)}\n\n`).join("");
+  server.last.answer(Way === PollTransport ? Response.json({ cursor: "", messages: refused }) : new Response(lines));
+  await settled();
+  await settled();
+  expect(server.heard).toEqual(["opened", ...refused]);
+  const before = server.asked.length;
+  await server.subscribe("assets");
+  expect(server.asked).toHaveLength(before + 1);
+  expect(server.last.url.searchParams.getAll("channel")).toEqual(["assets"]);
+  expect(server.asked.filter(({ url }) => !url.searchParams.has("channel"))).toEqual([]);
+  expect(server.heard).toHaveLength(3);
+});
+
 test("a poll that fails is a lost connection", async () => {
   const server = new Server();
   await server.open(new PollTransport("/control/poll", server.requests));

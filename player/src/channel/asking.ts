@@ -73,6 +73,7 @@ export abstract class Asking implements Connection {
     } catch (error) {
       reportError(error); // a listener's fault is not the connection's
     }
+    if (!this.places.size) this.round?.abort(); // all are refused: there is nothing to ask for
   }
 
   private begin(): void {

@@ -56,12 +56,13 @@ class AnswerLate(OutboundError):
 
 
 class AnswerLarge(OutboundError):
-    """The answer is larger than allowed; its status is known all the same."""
+    """The answer is larger than allowed; its status and headers are known all the same."""
 
-    def __init__(self, message: str, *, status: int) -> None:
-        """Keep the message and the status."""
+    def __init__(self, message: str, *, status: int, headers: Mapping[str, str]) -> None:
+        """Keep the message, the status and the headers."""
         super().__init__(message)
         self.status = status
+        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +205,8 @@ async def _read(response: ClientResponse, most: int) -> Answer:
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > most:
-            raise AnswerLarge(f"The answer is larger than {most} bytes.", status=response.status)
+            message = f"The answer is larger than {most} bytes."
+            raise AnswerLarge(message, status=response.status, headers=response.headers)
     return Answer(status=response.status, headers=response.headers, body=body)
 
 

@@ -31,6 +31,7 @@ class Receiver:
         self.requests: list[Request] = []
         self.answer: Callable[[Request], int | None] = lambda _: 204
         self.url = ""
+        self.headers = {"Location": "/elsewhere"}
         self._changed = asyncio.Condition()
 
     @property
@@ -51,7 +52,7 @@ class Receiver:
         status = self.answer(said)
         if status is None:
             await asyncio.Event().wait()
-        return web.Response(status=status, headers={"Location": "/elsewhere"}, body=b"x" * 100_000)
+        return web.Response(status=status, headers=self.headers, body=b"x" * 100_000)
 
 
 @contextlib.asynccontextmanager

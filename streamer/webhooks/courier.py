@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from aiohttp import hdrs
+
 from streamer import __version__
 from streamer.metrics import Counter, Metrics
 from streamer.outbound import AnswerLarge, Outbound, OutboundError
@@ -12,6 +14,7 @@ from streamer.rows import Clock
 from streamer.signing import SIGNATURE, signature
 from streamer.webhooks.deliveries import Delivery
 from streamer.webhooks.endpoint import Endpoint
+from streamer.webhooks.schedule import wished
 
 DELIVERY: Final = "Streamer-Delivery"
 """The header with the delivery's name, the same however often it is tried."""
@@ -23,10 +26,14 @@ _GONE = 410
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a delivery: why it failed, None where it did not."""
+    """What became of a delivery: why it failed, None where it did not.
+
+    `wait` is how many milliseconds the receiver wishes to be left alone.
+    """
 
     failure: str | None = None
     gone: bool = False
+    wait: int = 0
 
 
 class Courier:
@@ -62,11 +69,12 @@ class Courier:
             answer = await self._outbound.post(
                 endpoint.url, body, headers=headers, seconds=self._seconds, most_bytes=_ANSWER_BYTES
             )
-            status = answer.status
+            status, told = answer.status, answer.headers
         except AnswerLarge as error:
-            status = error.status
+            status, told = error.status, error.headers
         except OutboundError as error:
             return Outcome(failure=error.message)
         if 200 <= status < 300:
             return Outcome()
-        return Outcome(failure=f"It answered {status}.", gone=status == _GONE)
+        wait = wished(told.get(hdrs.RETRY_AFTER, ""), now=self._clock())
+        return Outcome(failure=f"It answered {status}.", gone=status == _GONE, wait=wait)

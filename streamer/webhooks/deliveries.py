@@ -112,20 +112,23 @@ class Deliveries:
         gone = delete(schema.delivery).where(schema.delivery.c.sequence == delivery.sequence)
         await self._database.write(lambda transaction: transaction.execute(gone))
 
-    async def failed(self, delivery: Delivery, failure: str, *, chance: float) -> bool:
-        """Note a failure, and when to try again; say whether what waits on the channel was parked by it."""
+    async def failed(self, delivery: Delivery, failure: str, *, chance: float, wait: int = 0) -> bool:
+        """Note a failure, and when to try again; say whether what waits on the channel was parked by it.
+
+        `wait` is how many milliseconds the receiver wishes to be left alone.
+        """
         table = schema.delivery
         moment = self._clock()
         failing = moment if delivery.failing is None else delivery.failing
         attempts = delivery.attempts + 1
         due = None
         if delivery.state == PENDING:
-            due = schedule.due(moment, failing, attempts, chance=chance)
+            due = schedule.due(moment, failing, attempts, chance=chance, wait=wait)
         values = {
             "attempts": attempts,
             "failing": failing,
             "failure": failure,
-            "due": moment + schedule.pause(attempts, chance, parked=True) if due is None else due,
+            "due": moment + max(wait, schedule.pause(attempts, chance, parked=True)) if due is None else due,
         }
 
         async def work(transaction: Transaction) -> None:

@@ -138,7 +138,9 @@ class Dispatch:
         if outcome.failure is None:
             await self._deliveries.delivered(delivery)
             return
-        parked = await self._deliveries.failed(delivery, outcome.failure, chance=self._chance())
+        parked = await self._deliveries.failed(
+            delivery, outcome.failure, chance=self._chance(), wait=outcome.wait
+        )
         if outcome.gone:
             await self._endpoints.retire(delivery.webhook)
             _log.warning("webhook %s is disabled: its receiver wishes for no more", delivery.webhook)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 HOLD: Final = 10 * 60_000
@@ -17,6 +19,22 @@ _FIRST = 1000
 _HELD_MOST = 60_000
 _PARKED_MOST = 3600_000
 _DOUBLINGS = 20
+_DIGITS = 9
+
+
+def wished(header: str, *, now: int) -> int:
+    """Return how long a Retry-After (RFC 9110 §10.2.3) asks to wait, an hour at most; 0 where it is none.
+
+    It is a number of seconds, or a date.
+    """
+    if header.isascii() and header.isdigit():
+        return min(int(header[:_DIGITS]) * 1000, _PARKED_MOST)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return 0
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0, min(int(moment.timestamp()) * 1000 - now, _PARKED_MOST))
 
 
 def pause(attempts: int, chance: float, *, parked: bool) -> int:
@@ -28,7 +46,10 @@ def pause(attempts: int, chance: float, *, parked: bool) -> int:
     return whole - int(whole * chance / 2)
 
 
-def due(now: int, failing: int, attempts: int, *, chance: float) -> int | None:
-    """Return when a delivery that has failed since `failing` is tried again, None where it is parked."""
+def due(now: int, failing: int, attempts: int, *, chance: float, wait: int = 0) -> int | None:
+    """Return when a delivery that has failed since `failing` is tried again, None where it is parked.
+
+    It is not tried again before the receiver's `wait` is over, but for the last time before it is parked.
+    """
     end = failing + HOLD
-    return None if now >= end else min(now + pause(attempts, chance, parked=False), end)
+    return None if now >= end else min(now + max(wait, pause(attempts, chance, parked=False)), end)

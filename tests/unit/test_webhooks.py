@@ -218,6 +218,22 @@ async def test_a_receiver_that_is_gone_is_asked_no_more(office, receiver):
         await office.deliveries.replay(hook.id)
 
 
+async def test_a_receiver_is_left_alone_for_as_long_as_it_says(office, receiver):
+    hook = await office.hook(receiver)
+    receiver.answer, receiver.headers = lambda _: 429, {"Retry-After": "90"}
+    began = office.back.clock.now
+    await office.publish(1)
+    (held,) = await office.until(hook, lambda found: found and found[0].attempts)
+    assert held.due == began + 90_000
+    receiver.headers = {"Retry-After": "3000"}  # longer than its channel is held back
+    office.back.clock.now = held.due
+    (held,) = await office.until(hook, lambda found: found[0].attempts == 2)
+    assert held.due == began + HOLD
+    office.back.clock.now = held.due
+    (parked,) = await office.until(hook, lambda found: found, "parked")
+    assert parked.due == began + HOLD + 3_000_000
+
+
 async def test_redirects_are_failures(office, receiver):
     hook = await office.hook(receiver)
     receiver.answer = lambda _: 307

@@ -88,6 +88,7 @@ RULES: Mapping[str, Rule] = {
     "whip-session": Rule(read=Policy.PUBLIC, write=Policy.PUBLIC),
     "webhooks": Rule(),
     "webhook": Rule(),
+    "webhook-secret": Rule(),
     "webhook-deliveries": Rule(),
     "webhook-replay": Rule(),
     "runs": Rule(),

@@ -18,6 +18,7 @@ from streamer.openapi_pieces import (
     record,
     ref,
 )
+from streamer.webhooks.endpoint import OVERLAP_MOST, OVERLAP_SECONDS
 
 _ID: Final[Json] = parameter("id", "path", "The webhook's id.", TEXT, required=True)
 _FLAG: Final[Json] = {"type": "boolean"}
@@ -33,6 +34,7 @@ _WISH: Final[Json] = {
     "channel": or_null("string", description="A channel, or how it begins and a star; null for any."),
     "enabled": {"type": "boolean", "default": True},
 }
+_TOLD: Final[Json] = {"allOf": [ref("Webhook"), record({"secret": or_null("string")})]}
 _STATE: Final[Json] = {"enum": ["pending", "parked"]}
 
 
@@ -51,9 +53,7 @@ PATHS: Final[Json] = {
         "post": operation(
             "createWebhook",
             "Have events posted to an address from now on. The answer has the secret, once.",
-            answers(
-                "201", "The webhook.", {"allOf": [ref("Webhook"), record({"secret": or_null("string")})]}
-            ),
+            answers("201", "The webhook.", _TOLD),
             parameters=[ONCE],
             requestBody=_wish("url", "events"),
         ),
@@ -69,6 +69,34 @@ PATHS: Final[Json] = {
         ),
         "delete": operation(
             "deleteWebhook", "Delete a webhook and its deliveries.", answers("204", "It is gone.")
+        ),
+    },
+    "/api/v1/webhooks/{id}/secret": {
+        "parameters": [_ID],
+        "post": operation(
+            "renewWebhookSecret",
+            "Give a webhook another secret, told once. The one before signs too for a while.",
+            answers("200", "The webhook.", _TOLD),
+            parameters=[ONCE],
+            requestBody={
+                "required": False,
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "properties": {
+                                "overlap_seconds": {
+                                    "type": "integer",
+                                    "minimum": 0,
+                                    "maximum": OVERLAP_MOST,
+                                    "default": OVERLAP_SECONDS,
+                                }
+                            },
+                        }
+                    }
+                },
+            },
         ),
     },
     "/api/v1/webhooks/{id}/deliveries": {
@@ -124,6 +152,9 @@ SCHEMAS: Final[Json] = {
             "channel": or_null("string"),
             "enabled": _FLAG,
             "gone": {**_FLAG, "description": "It was disabled because its receiver answered 410."},
+            "former_until": or_null(
+                "string", format="date-time", description="How long the secret of before signs too."
+            ),
             "created": TIME,
             "updated": TIME,
         }

@@ -212,6 +212,8 @@ webhook = Table(
     Column("events", JSON, nullable=False),  # patterns of types
     Column("channel", String(128)),  # pattern of channels, null where any will do
     Column("secret", Text, nullable=False),  # as it is: what it signs, the receiver checks with the same
+    Column("former", Text),  # the secret before it, which signs too up to a time
+    Column("former_until", BigInteger, nullable=False, server_default="0"),
     Column("enabled", Boolean, nullable=False),
     Column("gone", Boolean, nullable=False),  # the receiver wished to be asked no more
     Column("node", NAME),  # the server that delivers, for as long as its lease holds

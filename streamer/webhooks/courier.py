@@ -11,7 +11,7 @@ from streamer import __version__
 from streamer.metrics import Counter, Metrics
 from streamer.outbound import AnswerLarge, Outbound, OutboundError
 from streamer.rows import Clock
-from streamer.signing import SIGNATURE, signature
+from streamer.signing import SIGNATURE
 from streamer.webhooks.deliveries import Delivery
 from streamer.webhooks.endpoint import Endpoint
 from streamer.webhooks.schedule import wished
@@ -63,7 +63,7 @@ class Courier:
             "Content-Type": "application/json",
             "User-Agent": f"streamer/{__version__}",
             DELIVERY: delivery.id,
-            SIGNATURE: signature(endpoint.secret, body, seconds=self._clock() // 1000),
+            SIGNATURE: endpoint.signature(body, now=self._clock()),
         }
         try:
             answer = await self._outbound.post(

@@ -11,10 +11,13 @@ from sqlalchemy import Row
 
 from streamer.errors import InvalidRequest
 from streamer.rows import rfc3339
+from streamer.signing import signature
 from streamer.webhooks.matching import known
 
 URL_MOST = 2000
 PATTERNS_MOST = 20
+OVERLAP_SECONDS = 24 * 3600
+OVERLAP_MOST = 7 * OVERLAP_SECONDS
 _CHANNEL_MOST = 128
 _PATTERN = re.compile(r"[a-z0-9_.-]{0,63}\*?", re.ASCII)
 _MEMBERS = frozenset({"url", "events", "channel", "enabled"})
@@ -22,7 +25,10 @@ _MEMBERS = frozenset({"url", "events", "channel", "enabled"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where events are posted to. What signs them is shown to nobody: `repr` leaves it out."""
+    """Where events are posted to. What signs them is shown to nobody: `repr` leaves it out.
+
+    `former` is the secret before, which signs too until `former_until`, in milliseconds since the epoch.
+    """
 
     id: str
     url: str
@@ -33,6 +39,13 @@ class Endpoint:
     created: int
     updated: int
     secret: str = field(repr=False)
+    former: str | None = field(default=None, repr=False)
+    former_until: int = 0
+
+    def signature(self, body: bytes, *, now: int) -> str:
+        """Return what signs a body that is sent now, in milliseconds since the epoch."""
+        former = self.former if now < self.former_until else None
+        return signature(self.secret, body, seconds=now // 1000, former=former)
 
 
 def endpoint_of(row: Row[Any]) -> Endpoint:
@@ -47,6 +60,8 @@ def endpoint_of(row: Row[Any]) -> Endpoint:
         created=row.created,
         updated=row.updated,
         secret=row.secret,
+        former=row.former,
+        former_until=row.former_until,
     )
 
 
@@ -59,6 +74,7 @@ def show(endpoint: Endpoint) -> dict[str, Any]:
         "channel": endpoint.channel,
         "enabled": endpoint.enabled,
         "gone": endpoint.gone,
+        "former_until": rfc3339(endpoint.former_until) if endpoint.former else None,
         "created": rfc3339(endpoint.created),
         "updated": rfc3339(endpoint.updated),
     }
@@ -80,6 +96,16 @@ def wish(said: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(said.get("enabled", True), bool):
         raise InvalidRequest("`enabled` is true or false.")
     return values
+
+
+def overlap(said: Mapping[str, Any]) -> int:
+    """Return for how many milliseconds the secret of before is to sign on. Raise InvalidRequest."""
+    if unknown := said.keys() - {"overlap_seconds"}:
+        raise InvalidRequest(f"There is no `{min(unknown)}` of a secret.")
+    seconds = said.get("overlap_seconds", OVERLAP_SECONDS)
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 <= seconds <= OVERLAP_MOST:
+        raise InvalidRequest(f"`overlap_seconds` is a whole number from 0 to {OVERLAP_MOST}.")
+    return seconds * 1000
 
 
 def _patterns(events: Any) -> list[str]:

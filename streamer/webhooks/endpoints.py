@@ -47,7 +47,7 @@ class Endpoints:
             "enabled": True,
             **values,
             "id": new_id(),
-            "secret": _PREFIX + secrets.token_urlsafe(32),
+            "secret": _secret(),
             "gone": False,
             "until": 0,
             "created": moment,
@@ -96,6 +96,29 @@ class Endpoints:
             if not row.enabled:
                 await park(transaction, webhook)
             transaction.after(self._outbox.tell)
+            return endpoint_of(row)
+
+        return await self._database.write(work)
+
+    async def renew(self, webhook: str, *, overlap: int) -> Endpoint:
+        """Give a webhook another secret; the one before signs too for so many milliseconds.
+
+        One that was before that signs no longer. Raise NoSuchWebhook.
+        """
+        table = schema.webhook
+        moment, secret = self._clock(), _secret()
+        values = {
+            "secret": secret,
+            "former": table.c.secret if overlap else None,
+            "former_until": moment + overlap if overlap else 0,
+            "updated": moment,
+        }
+        changed = update(table).where(table.c.id == webhook).values(values).returning(table)
+
+        async def work(transaction: Transaction) -> Endpoint:
+            row = (await transaction.execute(changed)).one_or_none()
+            if row is None:
+                raise NoSuchWebhook(webhook)
             return endpoint_of(row)
 
         return await self._database.write(work)
@@ -156,3 +179,7 @@ class Endpoints:
                 self._outbound.check(values["url"])
             except AddressRefused as error:
                 raise InvalidRequest(error.message) from error
+
+
+def _secret() -> str:
+    return _PREFIX + secrets.token_urlsafe(32)

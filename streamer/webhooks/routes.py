@@ -1,9 +1,10 @@
-"""REST of webhooks: make, list, show, change, delete; list and replay what could not be delivered."""
+"""REST of webhooks: make, list, show, change, sign anew, delete; list and replay what was not delivered."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from streamer.replays import Answer, Replays, fingerprint
 from streamer.session import answer, json_body
 from streamer.webhooks.deliveries import STATES, Deliveries
 from streamer.webhooks.deliveries import show as show_delivery
-from streamer.webhooks.endpoint import show, wish
+from streamer.webhooks.endpoint import Endpoint, overlap, show, wish
 from streamer.webhooks.endpoints import Endpoints
 from streamer.webhooks.parking import PARKED
 
@@ -43,6 +44,7 @@ class Webhooks:
             web.get(one, self.show, name="webhook", allow_head=False),
             web.patch(one, self.change, name="webhook"),
             web.delete(one, self.delete, name="webhook"),
+            web.post(f"{one}/secret", self.renew, name="webhook-secret"),
             web.get(f"{one}/deliveries", self.deliveries, name="webhook-deliveries", allow_head=False),
             web.post(f"{one}/replay", self.replay, name="webhook-replay"),
         ]
@@ -55,17 +57,36 @@ class Webhooks:
         """Make a webhook. Its secret is in this answer and in no other."""
         said = await json_body(request)
         values = wish(said)
+        return await self._told_once(request, said, lambda: self._endpoints.create(values), status=201)
+
+    async def renew(self, request: web.Request) -> web.Response:
+        """Give a webhook another secret, which is in this answer and in no other."""
+        said = await json_body(request) if request.can_read_body else {}
+        both, webhook = overlap(said), request.match_info["id"]
+        return await self._told_once(
+            request, said, lambda: self._endpoints.renew(webhook, overlap=both), status=200
+        )
+
+    async def _told_once(
+        self,
+        request: web.Request,
+        said: Mapping[str, Any],
+        make: Callable[[], Awaitable[Endpoint]],
+        *,
+        status: int,
+    ) -> web.Response:
+        """Answer with a webhook and its secret; who repeats the request is not told that again."""
         secret: dict[str, str] = {}
 
         async def work() -> Answer:
-            made = await self._endpoints.create(values)
+            made = await make()
             secret["secret"] = made.secret
-            return 201, show(made)
+            return status, show(made)
 
-        # What is kept for a repetition is not secret: who repeats a request gets none.
+        # What is kept for a repetition is not secret.
         marks = fingerprint(request.method, request.path, json.dumps(said, sort_keys=True))
-        status, told = await self._replays.once(request.headers.get("Idempotency-Key"), marks, work)
-        return answer({**told, "secret": secret.get("secret")}, status=status)
+        found, told = await self._replays.once(request.headers.get("Idempotency-Key"), marks, work)
+        return answer({**told, "secret": secret.get("secret")}, status=found)
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer with one webhook."""

@@ -51,6 +51,11 @@ async def test_the_sample_takes_what_is_signed_with_its_secret(data_dir, spawn, 
         name, _, body = (await child.says("custom.count")).partition(" ")
         assert name == f"{event['epoch']}-{event['offset']}"
         assert json.loads(body) == event
+        renewed = await site.json("POST", f"{HOOKS}/{hook['id']}/secret")
+        await publish(site, 2)
+        await child.says('"data":2')
+        assert renewed["secret"] != hook["secret"]
+        assert renewed["former_until"] > renewed["updated"]
         async with site.session.post(f"http://127.0.0.1:{free_port}/", json=event) as response:
             assert response.status == 401
 
@@ -64,6 +69,7 @@ async def test_a_secret_is_shown_once_and_repeated_requests_make_one(data_dir):
         assert made["secret"].startswith("whs_")
         assert again == {**made, "secret": None}
         del made["secret"]
+        assert made["former_until"] is None
         path = f"{HOOKS}/{made['id']}"
         assert (await site.json("GET", HOOKS))["items"] == [made] == [await site.json("GET", path)]
         changed = await site.json("PATCH", path, json={"events": ["*"], "enabled": False})

@@ -13,6 +13,11 @@ def test_a_signature_covers_the_time_and_the_body():
     assert signature("secret", b'{"a":1}', seconds=1_800_000_000) == f"t=1800000000,v1={digest}"
 
 
+def test_two_secrets_sign_beside_each_other_the_new_one_first():
+    new, old = (signature(one, b"a", seconds=7).removeprefix("t=7,") for one in ("new", "old"))
+    assert signature("new", b"a", seconds=7, former="old") == f"t=7,{new},{old}"
+
+
 def test_another_time_body_or_secret_is_signed_otherwise():
     signed = {
         signature("secret", b"a", seconds=1),

@@ -105,6 +105,25 @@ async def test_events_come_in_order_signed_and_once(office, receiver):
     assert hook.secret not in repr(hook)
 
 
+async def test_the_secret_of_before_signs_too_until_its_time_is_over(office, receiver):
+    old = await office.hook(receiver)
+    new = await office.endpoints.renew(old.id, overlap=60_000)
+    newest = await office.endpoints.renew(old.id, overlap=60_000)
+    assert len({old.secret, new.secret, newest.secret}) == 3
+    await office.publish(1)
+    await receiver.has(1)
+    office.back.clock.now = newest.former_until
+    await office.publish(2)
+    await receiver.has(2)
+    both, alone = (
+        signature(newest.secret, one.body, seconds=int(one.headers[SIGNATURE][2:12]), former=former)
+        for one, former in zip(receiver.requests, (new.secret, None), strict=True)
+    )
+    assert [one.headers[SIGNATURE] for one in receiver.requests] == [both, alone]
+    assert (await office.endpoints.renew(old.id, overlap=0)).former is None
+    assert not any(one.secret in repr(newest) for one in (new, newest))
+
+
 async def test_only_what_is_wanted_comes_and_of_an_asset_once(office, receiver):
     await office.hook(receiver, "asset.created", "custom.x*")
     asset = await office.back.catalog.create_asset(title="a")

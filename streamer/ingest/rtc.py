@@ -11,9 +11,10 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from fractions import Fraction
-from typing import Any
+from itertools import groupby, takewhile
+from typing import Any, TypeAlias
 
 from aiortc import (
     RTCConfiguration,
@@ -23,6 +24,7 @@ from aiortc import (
     rtcrtpreceiver,
 )
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtp import RtcpSrPacket, RtpPacket
 from aiortc.sdp import candidate_from_sdp
@@ -61,6 +63,10 @@ def _hand_through(
 rtcrtpreceiver.decoder_worker = _hand_through  # type: ignore[assignment]
 
 
+_Came: TypeAlias = tuple[bool, str, Any]
+"""Whether it is a picture, its codec, and the frame."""
+
+
 class _Raw:
     """Stands in for aiortc's mapper of times: reports and frames are to be compared as they were sent."""
 
@@ -85,7 +91,8 @@ class Peer:
         self._idle_seconds = idle_seconds
         self._clock = clock
         self._lipsync = Lipsync()
-        self._frames: asyncio.Queue[tuple[bool, str, Any] | None] = asyncio.Queue(_FRAMES_MAX)
+        self._frames: asyncio.Queue[_Came | None] = asyncio.Queue(_FRAMES_MAX)
+        self._receivers: list[tuple[RTCRtpReceiver, bool]] = []
         self._reading: list[asyncio.Task[None]] = []
         self._video: RTCRtpReceiver | None = None
         self._sound = False
@@ -125,8 +132,7 @@ class Peer:
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield Matroska of what is sent, from a keyframe on, until the peer leaves. Raise IngestError."""
         begun, last = False, 0
-        while (came := await self._next()) is not None:
-            video, codec, frame = came
+        async for video, codec, frame in self._sent():
             if video:
                 key = _is_key(codec, frame.data)
                 if not begun:
@@ -176,6 +182,7 @@ class Peer:
             self._video = receiver
         else:
             self._sound = True
+        self._receivers.append((receiver, video))
         inner: Any = receiver
         inner._RTCRtpReceiver__timestamp_mapper = _Raw()  # noqa: SLF001
         inner._handle_rtp_packet = self._timed(inner._handle_rtp_packet, video=video)  # noqa: SLF001
@@ -216,7 +223,15 @@ class Peer:
             self._overrun = True
             self.leave()
 
-    async def _next(self) -> tuple[bool, str, Any] | None:
+    async def _sent(self) -> AsyncIterator[_Came]:
+        """Yield frames as they come, and behind the last one those that wait for what comes after them."""
+        while (came := await self._next()) is not None:
+            yield came
+        for receiver, video in self._receivers:
+            for codec, frame in _rest(receiver, video=video):
+                yield video, codec, frame
+
+    async def _next(self) -> _Came | None:
         """Return the next frame; None where the peer has left, and what it sent before has come."""
         while not self._overrun:
             try:
@@ -246,6 +261,22 @@ class Peer:
     def _changed(self) -> None:
         if self._connection.connectionState in {"failed", "closed"}:
             self.leave()
+
+
+def _rest(receiver: Any, *, video: bool) -> Iterator[tuple[str, JitterFrame]]:
+    """Yield what is whole in the jitter buffer, with its codec, once nothing more comes.
+
+    A frame is given out when the next one begins, and sound four frames late. Of pictures only a marker says
+    that the last packet is there (RFC 6184 §5.1, RFC 7741 §4.1); a frame of Opus is one packet.
+    """
+    buffer, codecs = receiver._RTCRtpReceiver__jitter_buffer, receiver._RTCRtpReceiver__codecs  # noqa: SLF001
+    places = () if buffer._origin is None else range(buffer._origin, buffer._origin + buffer.capacity)  # noqa: SLF001
+    kept = (buffer._packets[place % buffer.capacity] for place in places)  # noqa: SLF001
+    for timestamp, group in groupby(takewhile(bool, kept), key=lambda packet: packet.timestamp):
+        packets = list(group)
+        data = b"".join(packet._data for packet in packets)  # noqa: SLF001
+        if data and (packets[-1].marker or not video):
+            yield codecs[packets[0].payload_type].name, JitterFrame(data=data, timestamp=timestamp)
 
 
 def _units(data: bytes) -> list[bytes]:

@@ -31,6 +31,7 @@ from pydantic_settings import (
 
 from streamer.destinations import NAME, Destination
 from streamer.errors import ConfigError
+from streamer.ingest.ice import IceServer, servers
 from streamer.outbound import allowance
 from streamer.retention import Retention
 
@@ -41,7 +42,7 @@ PART_LEAST, PART_MOST = Fraction(1, 10), Fraction(2)
 DVR_MOST = 86_400
 RECONNECT_MOST = 1800
 
-_SECRET = frozenset({"database", "live_admission_secret", "destinations"})
+_SECRET = frozenset({"database", "live_admission_secret", "live_ice_servers", "destinations"})
 
 FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a key
 
@@ -64,6 +65,11 @@ def _postgresql(url: SecretStr | None) -> SecretStr | None:
     if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("a database is named by a URL that begins with postgresql://")
     return url
+
+
+def _ice(text: SecretStr) -> SecretStr:
+    servers(text.get_secret_value())
+    return text
 
 
 class Config(BaseSettings):
@@ -194,6 +200,10 @@ class Config(BaseSettings):
     live_admission_fails_open: bool = Field(
         False, description="Admit publishers while `live_admission_url` does not answer; else refuse them."
     )
+    live_ice_servers: Annotated[SecretStr, AfterValidator(_ice)] = Field(
+        SecretStr(""),
+        description="STUN and TURN servers for publishers over WebRTC, by commas; see below.",
+    )
     control_max_clients: int = Field(
         10_000,
         ge=1,
@@ -237,6 +247,11 @@ class Config(BaseSettings):
     def catalog(self) -> Path | str:
         """Where the catalog is: the URL of the shared database, or the SQLite file."""
         return self.data / "catalog.sqlite" if self.database is None else self.database.get_secret_value()
+
+    @property
+    def ice_servers(self) -> tuple[IceServer, ...]:
+        """The servers of `live_ice_servers`."""
+        return servers(self.live_ice_servers.get_secret_value())
 
     @property
     def retention(self) -> Retention:

@@ -11,13 +11,14 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby, takewhile
 from typing import Any, TypeAlias
 
 from aiortc import (
     RTCConfiguration,
+    RTCIceServer,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCSessionDescription,
@@ -33,6 +34,7 @@ from packager import avc
 from packager.errors import BadBoxes
 from streamer.ingest import matroska
 from streamer.ingest.errors import BadOffer, Silent, TooMuch
+from streamer.ingest.ice import IceServer
 from streamer.ingest.lipsync import Lipsync
 from streamer.ingest.matroska import Picture
 
@@ -76,17 +78,25 @@ class _Raw:
 
 
 class Peer:
-    """A publisher over WebRTC. Answer its offer, read its `pieces`, and close it."""
+    """A publisher over WebRTC. Answer its offer, read its `pieces`, and close it.
+
+    Of the `ice` servers the first one of each kind is asked for an address.
+    """
 
     def __init__(
         self,
         *,
+        ice: Sequence[IceServer] = (),
         connect_seconds: float = 15,
         idle_seconds: float = 10,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """Take how long nothing may come, first and later, and a clock in nanoseconds."""
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        known = [
+            RTCIceServer(urls=one.uri, username=one.username or None, credential=one.credential or None)
+            for one in ice
+        ]
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=known))
         self._patience = connect_seconds
         self._idle_seconds = idle_seconds
         self._clock = clock

@@ -8,15 +8,17 @@ import importlib.util
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from packager.process import Spawner
 from streamer.errors import ServerError
 from streamer.ingest.door import Door, Ending
 from streamer.ingest.errors import BadOffer, KeyUnknown, NoSuchSession, WebrtcMissing
+from streamer.ingest.ice import IceServer
 from streamer.ingest.places import Places
 from streamer.ingest.publishing import Publishing
 from streamer.ingest.remux import webm
@@ -71,12 +73,17 @@ class WhipReceiver:
         spawner: Spawner,
         *,
         peer: Callable[[], Awaitable[Peer]] | None,
+        ice: Sequence[IceServer] = (),
         places: Places | None = None,
     ) -> None:
-        """Take who decides about keys, and what makes peers: None where that is not installed."""
+        """Take who decides about keys, and what makes peers: None where that is not installed.
+
+        `ice` are the servers that publishers are told of.
+        """
         self._door = door
         self._spawner = spawner
         self._peer = peer
+        self._ice = ice
         self._places = places or Places()
         self._sessions: dict[str, _Session] = {}
         self._stopping = False
@@ -118,7 +125,9 @@ class WhipReceiver:
             self._run(name, session, key, offer, begun), name=f"whip {publishing.session}"
         )
         answer = await begun
-        headers = {**_HEADERS, hdrs.LOCATION: f"{PATH}/{name}", hdrs.ETAG: f'"{name}"'}
+        headers = CIMultiDict({**_HEADERS, hdrs.LOCATION: f"{PATH}/{name}", hdrs.ETAG: f'"{name}"'})
+        for server in self._ice:
+            headers.add(hdrs.LINK, server.link)
         return web.Response(status=201, text=answer, content_type=_SDP, headers=headers)
 
     async def trickle(self, request: web.Request) -> web.Response:
@@ -178,15 +187,15 @@ class WhipReceiver:
             await session.peer.close()
 
 
-def webrtc() -> Callable[[], Awaitable[Peer]] | None:
-    """Return what makes peers; None where aiortc is not installed, which is an extra."""
+def webrtc(ice: Sequence[IceServer] = ()) -> Callable[[], Awaitable[Peer]] | None:
+    """Return what makes peers with these servers; None where aiortc is not installed, which is an extra."""
     if importlib.util.find_spec("aiortc") is None:
         return None
 
     async def make() -> Peer:
         # It takes half a second the first time, which no start should wait for.
         module = await asyncio.to_thread(importlib.import_module, "streamer.ingest.rtc")
-        peer: Peer = module.Peer()
+        peer: Peer = module.Peer(ice=ice)
         return peer
 
     return make

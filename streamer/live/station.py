@@ -129,7 +129,7 @@ def station(
         push=studio.pushed,
         memory=config.cache_bytes,
     )
-    whip = WhipReceiver(studio, spawner, peer=webrtc())
+    whip = WhipReceiver(studio, spawner, peer=webrtc(config.ice_servers), ice=config.ice_servers)
     return Station(
         studio=studio,
         delivery=delivery,

@@ -12,9 +12,12 @@ import aiohttp
 import imageio_ffmpeg
 import pytest
 from aiohttp import web
+from aioice import stun
+from aiortc import RTCConfiguration, RTCPeerConnection
 
 from packager.process import Spawner
 from streamer.ingest.door import Ending
+from streamer.ingest.ice import servers
 from streamer.ingest.rtc import Peer
 from streamer.ingest.whip import PATH, WhipReceiver
 from streamer.problems import problem_middleware
@@ -87,6 +90,47 @@ async def test_every_access_unit_arrives_and_the_sound_is_in_step(publish, tmp_p
     assert len(apart) >= 4
     assert max(map(abs, apart)) <= IN_STEP
     assert broadcast.publisher.protocol == "whip"
+
+
+class Stun(asyncio.DatagramProtocol):
+    """A STUN server that has seen everybody at one address."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, peer):
+        asked = stun.parse_message(data)
+        said = stun.Message(
+            message_method=asked.message_method,
+            message_class=stun.Class.RESPONSE,
+            transaction_id=asked.transaction_id,
+        )
+        said.attributes["XOR-MAPPED-ADDRESS"] = ("203.0.113.7", 40_000)
+        self.transport.sendto(bytes(said), peer)
+
+
+async def test_a_stun_server_tells_the_address_and_publishers_are_told_of_it():
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Stun, local_addr=("127.0.0.1", 0))
+    ice = servers(f"stun:127.0.0.1:{transport.get_extra_info('sockname')[1]},turn:me:pass@127.0.0.1:9")
+    publisher = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    publisher.addTransceiver("video", direction="sendonly")
+    await publisher.setLocalDescription(await publisher.createOffer())
+
+    async def behind_nat() -> Peer:
+        return Peer(ice=ice[:1])
+
+    headers = {**SDP, "Authorization": "Bearer KEY"}
+    async with receiving(Lobby("KEY"), peer=behind_nat, ice=ice) as (client, _):
+        offer = publisher.localDescription.sdp
+        async with client.post(PATH, data=offer, headers=headers) as response:
+            assert response.status == 201
+            answer = await response.text()
+            links = response.headers.getall("Link")
+    await publisher.close()
+    transport.close()
+    assert " 203.0.113.7 40000 typ srflx" in answer
+    assert links == [one.link for one in ice]
 
 
 async def test_a_wrong_key_is_refused(publish):

@@ -159,6 +159,16 @@ def test_the_admission_hook_has_a_web_address(monkeypatch, url):
         load()
 
 
+def test_passwords_of_ice_servers_are_not_shown(monkeypatch):
+    monkeypatch.setenv("STREAMER_LIVE_ICE_SERVERS", "turn:me:hidden@turn.example.net")
+    config = load()
+    assert [one.credential for one in config.ice_servers] == ["hidden"]
+    assert "hidden" not in repr(config)
+    with pytest.raises(ConfigError, match="live_ice_servers") as caught:
+        load({"live_ice_servers": "turn:hidden@turn.example.net"})
+    assert "hidden" not in str(caught.value)
+
+
 def test_destinations_are_tables_of_the_file(tmp_path):
     file = tmp_path / "s.toml"
     table = '[destinations.cdn]\nurl = "s3://films/vod/"\nregion = "x"\n'

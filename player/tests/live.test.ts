@@ -26,12 +26,12 @@ class Desk {
   };
   airing: Airing;
 
-  constructor(wanted: Tier = "low", name = "hls.js") {
+  constructor(wanted: Tier | null = "low", name = "hls.js") {
     this.airing = new Airing(
       this.screen as Screen,
       { getState: () => this.state, set: (patch) => (this.state = { ...this.state, ...patch }) },
       { reload: (tier) => this.reload(tier) },
-      { tier: () => wanted, keepTier: (tier) => (this.kept = tier) },
+      { tier: () => wanted ?? undefined, keepTier: (tier) => (this.kept = tier) },
       { measure: async () => undefined, read: () => 1_101_500 },
       () => this.now,
     );
@@ -189,6 +189,44 @@ test("tiers over playlists change without a break, pushing takes another engine"
   expect([desk.tiers, desk.reloads, desk.state.tier, desk.kept]).toEqual([["normal"], [], "normal", "normal"]);
   desk.airing.choose("push");
   expect([desk.reloads, desk.state.tier, desk.kept]).toEqual([["push"], "push", "push"]);
+});
+
+test.each([
+  [0.3, "push"],
+  [1.5, "low"],
+  [8, "normal"],
+] as const)("of a delay of %f s that is wished for the nearest tier comes, and is not kept", (seconds, tier) => {
+  const desk = new Desk(null).at(100);
+  const { kept } = desk;
+  desk.airing.aim(seconds);
+  expect([desk.state.tier, desk.kept]).toEqual([tier, kept]);
+});
+
+test("a delay that is wished for before the broadcast begins is that of its first picture", () => {
+  const desk = new Desk(null, "none");
+  desk.airing.rest();
+  desk.airing.aim(8);
+  expect(desk.airing.entry).toBe("normal");
+});
+
+test("a wish changes nothing for who has chosen, is back in time, or could not be pushed to", () => {
+  const chosen = new Desk("low").at(100);
+  chosen.airing.aim(0.3);
+  const back = new Desk(null).at(100);
+  back.airing.seek(70);
+  back.airing.aim(0.3);
+  const fallen = new Desk(null).at(100);
+  fallen.airing.fall("the line did not carry it");
+  fallen.airing.aim(0.3);
+  const later = new Desk(null).at(100);
+  later.airing.choose("normal");
+  later.airing.aim(0.3);
+  expect([chosen, back, fallen, later].map((desk) => [desk.state.tier, desk.reloads])).toEqual([
+    ["low", []],
+    ["low", []],
+    ["low", []],
+    ["normal", []],
+  ]);
 });
 
 test("pushing is what was wanted last time: it begins once the stream is known to be live", () => {

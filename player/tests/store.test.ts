@@ -228,3 +228,13 @@ test("markers of the asset's channel are handed on, and such as are gone", () =>
   }
   expect(marked).toEqual([{ id: "m", date: "2026-11-28T12:00:00Z" }, { id: "m" }]);
 });
+
+test("the delay that the broadcast's owner wishes for is handed on", () => {
+  const listeners: Listener[] = [];
+  const control = { follow: (_: string, listener: Listener) => listeners.push(listener) } as unknown as ControlClient;
+  const api = { show: () => new Promise(() => undefined) } as unknown as Api;
+  const aimed: number[] = [];
+  new Watching("a", api, control, "", undefined, (seconds) => aimed.push(seconds)).begin();
+  listeners[0]?.event({ type: "latency.target", data: { seconds: 0.3 } } as unknown as ControlEvent);
+  expect(aimed).toEqual([0.3]);
+});

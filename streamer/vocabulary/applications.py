@@ -40,7 +40,7 @@ class Interstitial(Kind):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyTarget(Kind):
-    """How far behind the live edge to play. For players of one's own: this server's keeps its tier."""
+    """How far behind the live edge to play: the player takes its nearest tier, unless its viewer chose one."""
 
     type: ClassVar[str] = "latency.target"
     about: ClassVar[About] = _SHOWN

@@ -47,7 +47,14 @@ export class WatchPage extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     if (this.watching) return;
-    this.watching = new Watching(this.asset, new Api(), this.control, this.stream, (marked) => this.player?.mark(marked));
+    this.watching = new Watching(
+      this.asset,
+      new Api(),
+      this.control,
+      this.stream,
+      (marked) => this.player?.mark(marked),
+      (to) => this.player?.request({ type: "aim", to }),
+    );
     this.follow = new Follow(this, this.watching.store);
     this.watching.begin();
     if (!this.src) warmUp();

@@ -46,6 +46,9 @@ const SETTLE_MS = 5000;
 const SETTLE_S = 0.3;
 /** Pushed frames that stay away for so long are asked for otherwise. */
 const STUCK_MS = 3000;
+/** Below this delay pushed frames are nearest, below the other one parts. */
+const PUSHED_S = 0.7;
+const PARTS_S = 3.5;
 const HAVE_CURRENT_DATA = 2;
 const HAVE_FUTURE_DATA = 3;
 
@@ -54,7 +57,8 @@ export class Airing {
   was = false;
   private engine: Engine | undefined;
   private chase = new Chase(MANNERS.low);
-  private wanted: Tier;
+  private wanted: Tier = "low";
+  private chosen: boolean;
   /** Where to go on after a change of engines, by the server's clock; NaN for the edge. */
   private resume = Number.NaN;
   private movedAt = 0;
@@ -70,7 +74,9 @@ export class Airing {
     private readonly clock: Pick<ServerClock, "measure" | "read">,
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.wanted = memory.tier();
+    const kept = memory.tier();
+    this.chosen = !!kept;
+    this.wanted = kept ?? "low";
   }
 
   /** The speed at which the viewer wants to watch, whatever is done to stay at the edge. */
@@ -152,8 +158,17 @@ export class Airing {
     if (!this.chase.stalled(this.now()) && tier === "push") this.fall("the line is too uneven for less delay");
   }
 
+  /** Take the tier that comes near to so many seconds behind the edge, unless the viewer has chosen one. */
+  aim(seconds: number): void {
+    const { fallen, follows } = this.board.getState();
+    if (this.chosen || fallen) return;
+    this.wanted = seconds < PUSHED_S ? "push" : seconds < PARTS_S ? "low" : "normal";
+    if (follows) this.take(this.wanted); // nobody is pulled to the edge by it
+  }
+
   /** Take the tier that the viewer asks for. */
   choose(tier: Tier): void {
+    this.chosen = true;
     this.wanted = tier;
     this.memory.keepTier(tier);
     this.board.set({ fallen: "" });

@@ -46,9 +46,9 @@ export class Memory {
     this.write(LINE, [Math.round(bits), this.now()]);
   }
 
-  /** Return how close to the broadcast live streams are watched. */
-  tier(): Tier {
-    return TIERS.find((tier) => tier === this.read<string>(TIER)) ?? "low";
+  /** Return how close to the broadcast live streams are watched, undefined where the viewer has not chosen. */
+  tier(): Tier | undefined {
+    return TIERS.find((tier) => tier === this.read<string>(TIER));
   }
 
   keepTier(tier: Tier): void {

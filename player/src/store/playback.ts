@@ -61,6 +61,7 @@ export type PlaybackRequest =
   | { type: "text"; index: number }
   | { type: "live" }
   | { type: "tier"; to: Tier }
+  | { type: "aim"; to: number }
   | { type: "captions" }
   | { type: "pip" }
   | { type: "fullscreen" };
@@ -203,6 +204,7 @@ export class Playback {
         return play();
       },
       tier: ({ to }) => this.airing.choose(to),
+      aim: ({ to }) => this.airing.aim(to),
       level: ({ index }) => this.engine?.setLevel(index),
       audio: ({ index }) => this.engine?.setAudio(index),
       text: ({ index }) => this.setText(index),

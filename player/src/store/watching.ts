@@ -100,6 +100,8 @@ export class Watching {
     private readonly stream = "",
     /** Takes the markers that are told of on the channel. */
     private readonly marked: (markers: readonly Marked[]) => void = () => undefined,
+    /** Takes how many seconds behind the edge its owner wishes a broadcast to be watched. */
+    private readonly aimed: (seconds: number) => void = () => undefined,
   ) {
     this.store = new Store<WatchState, WatchRequest>(EMPTY, this.effects(), (error) => this.failed(error));
     const now = (): WatchState => this.store.getState();
@@ -233,6 +235,7 @@ export class Watching {
     if (event.type === "stream.state") this.stands(event.data);
     if (event.type === "asset.deleted") this.store.set({ gone: true });
     if (event.type === "run.progress") this.store.set({ rate: event.data.rate });
+    if (event.type === "latency.target") this.aimed(event.data.seconds);
     if (event.type === "viewers") this.store.set({ viewers: event.data.count });
     if (event.type === "upload.progress" && state.asset) this.arrived(state.asset, event.data);
     if (event.type === "segment.stored") this.covered(event.data, withNumber);

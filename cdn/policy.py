@@ -58,7 +58,8 @@ class Kind(StrEnum):
 class Policy:
     """One row. `cache` is the Cache-Control; `media_type` is empty where the object itself knows.
 
-    `targets` is a lifetime in target durations for live rows, whose `cache` then has a place `{age}`;
+    `targets` is a lifetime in target durations for live rows, whose `cache` then has a place `{age}` and may
+    have one `{stale}`;
     `attachment` tells browsers to save and never to show; `negotiated` that content codings exist (Vary).
     X-Content-Type-Options: nosniff goes with every row.
     """
@@ -73,7 +74,8 @@ class Policy:
         """Return the Cache-Control; live rows need the playlist's target duration in seconds."""
         if not self.targets:
             return self.cache
-        return self.cache.format(age=max(1, int(self.targets * target_duration)))
+        age = max(1, int(self.targets * target_duration))
+        return self.cache.format(age=age, stale=max(1, LIVE_STALE * target_duration))
 
 
 M3U8 = "application/vnd.apple.mpegurl"
@@ -89,13 +91,17 @@ MANIFEST_ORPHANED = 3600
 # What a cache may answer with a manifest at worst; an old generation is kept for at least as long.
 MANIFEST_LIFE = MANIFEST_AGE + MANIFEST_ORPHANED
 
+LIVE_STALE = 4
+"""Target durations for which a live manifest may be served while the origin is away: what players hold."""
+
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _FINAL = (
     f"public, max-age={MANIFEST_AGE}, stale-while-revalidate={MANIFEST_STALE}, "
     f"stale-if-error={MANIFEST_ORPHANED}"
 )
 _GROWING = "public, max-age=2, stale-while-revalidate=4, stale-if-error=60"
-_LIVE = "public, max-age={age}"
+_LIVE = "public, max-age={age}, stale-if-error={stale}"
+_BLOCKED = "public, max-age={age}"
 _SECOND = "public, max-age=1"
 _PRIVATE = "private, no-store"
 
@@ -119,7 +125,7 @@ POLICIES: Mapping[Kind, Policy] = MappingProxyType(
         Kind.ARRIVING_PLAYLIST: Policy(cache=_SECOND, media_type=M3U8, negotiated=True),
         Kind.ARRIVING_MPD: Policy(cache=_SECOND, media_type=DASH, negotiated=True),
         Kind.LIVE_PLAYLIST: Policy(cache=_LIVE, media_type=M3U8, targets=Fraction(1, 2), negotiated=True),
-        Kind.LIVE_BLOCKED: Policy(cache=_LIVE, media_type=M3U8, targets=Fraction(6), negotiated=True),
+        Kind.LIVE_BLOCKED: Policy(cache=_BLOCKED, media_type=M3U8, targets=Fraction(6), negotiated=True),
         Kind.LIVE_MPD: Policy(cache=_LIVE, media_type=DASH, targets=Fraction(1, 2), negotiated=True),
         Kind.LIVE_ABSENT: Policy(cache=_SECOND, media_type=PROBLEM),
         Kind.PRIVATE_PLAYLIST: Policy(cache=_PRIVATE, media_type=M3U8, negotiated=True),

@@ -38,6 +38,7 @@ async def nginx(server: str, folder: Path, *, extra: str = "") -> AsyncIterator[
         {
             "127.0.0.1:8080": urlsplit(server).netloc,
             "listen 80;": f"listen 127.0.0.1:{port}; {extra}",
+            "/var/cache/streamer": str(folder / "cache"),
         },
     )
     user = "user root; " if os.geteuid() == 0 else ""
@@ -54,7 +55,19 @@ async def varnish(server: str, folder: Path) -> AsyncIterator[str]:
     configuration = _changed(EDGES / "varnish.vcl", {'"8080"': f'"{urlsplit(server).port}"'})
     path = folder / "varnish.vcl"
     path.write_text(configuration)
-    argv = ("-F", "-a", f"127.0.0.1:{port}", "-f", path, "-n", folder / "varnish", "-s", "malloc,64M")
+    argv = (
+        "-F",
+        "-p",
+        "cc_command=exec gcc -O0 -fpic -shared -Wl,-x -o %o %s",
+        "-a",
+        f"127.0.0.1:{port}",
+        "-f",
+        path,
+        "-n",
+        folder / "varnish",
+        "-s",
+        "malloc,64M",
+    )
     # Its own jail wants users that a test's machine may lack, and folders that others may read.
     async with _running(port, need("varnishd"), "-j", "none", *argv) as address:
         yield address

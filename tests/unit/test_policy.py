@@ -91,8 +91,8 @@ def test_every_kind_has_a_row_without_s_maxage():
     ("kind", "target", "cache"),
     [
         (Kind.LIVE_BLOCKED, 4, "public, max-age=24"),
-        (Kind.LIVE_PLAYLIST, 4, "public, max-age=2"),
-        (Kind.LIVE_PLAYLIST, 1, "public, max-age=1"),
+        (Kind.LIVE_PLAYLIST, 4, "public, max-age=2, stale-if-error=16"),
+        (Kind.LIVE_PLAYLIST, 1, "public, max-age=1, stale-if-error=4"),
         (Kind.LIVE_ABSENT, 0, "public, max-age=1"),
         (Kind.FAILED, 0, "no-store"),
         (Kind.ORIGINAL, 0, "private, no-cache"),

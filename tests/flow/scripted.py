@@ -1,4 +1,4 @@
-"""A server that answers as a test has written and keeps who asked what, to stand behind an edge under test."""
+"""A server that answers as a test has written and keeps who asked what, to stand behind an edge."""
 
 from __future__ import annotations
 

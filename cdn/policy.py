@@ -166,6 +166,11 @@ _GROWS = {
     Kind.PLAYLIST: Kind.GROWING_PLAYLIST,
     Kind.MPD: Kind.GROWING_MPD,
 }
+_AIRS = {
+    Kind.MULTIVARIANT: Kind.GROWING_MULTIVARIANT,
+    Kind.PLAYLIST: Kind.LIVE_PLAYLIST,
+    Kind.MPD: Kind.LIVE_MPD,
+}
 _ARRIVES = {**_GROWS, Kind.PLAYLIST: Kind.ARRIVING_PLAYLIST, Kind.MPD: Kind.ARRIVING_MPD}
 
 
@@ -179,3 +184,8 @@ def classify(key: str, *, complete: bool = True, ended: bool = True) -> Kind | N
         if shape.fullmatch(key):
             return kind if complete else (_GROWS if ended else _ARRIVES).get(kind, kind)
     return None
+
+
+def on_air(kind: Kind) -> Kind:
+    """Return the kind that a manifest, or any other object, is of while its broadcast is on air."""
+    return _AIRS.get(kind, kind)

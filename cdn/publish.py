@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from cdn import shown as shows
 from cdn.errors import NotComplete, PublishedMeanwhile
-from cdn.policy import POLICIES, Kind, classify
+from cdn.policy import POLICIES, Kind, classify, on_air
 from cdn.s3 import DELETED_AT_ONCE, THREADS, Bucket, Listed, Lost, Stamp
 from cdn.shown import Object, Shown
 from cdn.window import Window
@@ -57,10 +57,13 @@ Fact: TypeAlias = Listing | Mirrored
 Sink: TypeAlias = Callable[[Fact], None]
 
 
-async def publish(shown: Shown, bucket: Bucket, *, prefix: str, tag: str, sink: Sink) -> Published:
+async def publish(
+    shown: Shown, bucket: Bucket, *, prefix: str, tag: str, sink: Sink, restamp: bool = False
+) -> Published:
     """Write an asset under a prefix, which is empty or ends with a slash; `tag` is its name in cache tags.
 
-    Again it writes only what is missing or differs, so it goes on where it was interrupted. Raise
+    Again it writes only what is missing or differs, so it goes on where it was interrupted. To `restamp` is
+    to write manifests in any case: they were those of a broadcast on air, which live shorter. Raise
     PublishError, PackagingError.
     """
     manifests = await shows.manifests(shown)
@@ -71,7 +74,7 @@ async def publish(shown: Shown, bucket: Bucket, *, prefix: str, tag: str, sink: 
     mirror = _Mirror(bucket, prefix=prefix, tag=tag, sink=sink, there=await bucket.listing(prefix))
     await mirror.all(shown, known)
     for key, body in written:
-        await mirror.one(key, Object(size=len(body), etag=""), body)
+        await mirror.one(key, Object(size=len(body), etag=""), body, anew=restamp)
     return Published(
         objects=len(known) + len(written),
         bytes=total,
@@ -99,16 +102,19 @@ async def withdraw(bucket: Bucket, *, prefix: str, sink: Callable[[int, int], No
     return total
 
 
-def stamp(key: str, *, etag: str, tag: str) -> Stamp:
-    """Return what goes with an object of an asset that is complete. Raise NotComplete for a foreign key."""
+def stamp(key: str, *, etag: str, tag: str, airs: int = 0) -> Stamp:
+    """Return what goes with an object of an asset. Raise NotComplete for a foreign key.
+
+    While it `airs` that is its target duration in seconds, and nothing once it is complete.
+    """
     kind = classify(key)
     if kind is None:
         raise NotComplete(f"{key!r} is no key of an asset")
-    policy = POLICIES[kind]
+    policy = POLICIES[on_air(kind) if airs else kind]
     tags = [f"asset-{tag}", *([f"manifests-{tag}"] if kind in _MANIFESTS else [])]
     return Stamp(
         media_type=policy.media_type,
-        cache_control=policy.cache_control(),
+        cache_control=policy.cache_control(target_duration=airs),
         metadata={HASH: etag, TAGS: ",".join(tags)},
     )
 
@@ -148,12 +154,13 @@ class _Mirror:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def one(self, key: str, known: Object, body: bytes | Path) -> None:
-        """Write an object unless the same is there."""
+    async def one(self, key: str, known: Object, body: bytes | Path, *, anew: bool = False) -> None:
+        """Write an object unless the same is there, or `anew` in any case."""
         name = f"{self._prefix}{key}"
-        etag = known.etag or await asyncio.to_thread(_hash, body)
+        etag = known.etag or await asyncio.to_thread(content_hash, body)
         listed = self._there.get(name)
-        same = listed is not None and listed.size == known.size and await self._same(name, listed, etag, body)
+        alike = listed if listed is not None and listed.size == known.size and not anew else None
+        same = alike is not None and await self._same(name, alike, etag, body)
         if not same:
             try:
                 await self._bucket.put(name, body, stamp(key, etag=etag, tag=self._tag), instead=listed)
@@ -173,7 +180,8 @@ class _Mirror:
         return (await self._bucket.metadata(name)).get(HASH) == etag
 
 
-def _hash(body: bytes | Path) -> str:
+def content_hash(body: bytes | Path) -> str:
+    """Return the hash that goes with an object: the origin's ETag of media."""
     return content_etag(body.read_bytes() if isinstance(body, Path) else body)
 
 

@@ -148,6 +148,10 @@ class Bucket:
         """
         await self._call(self._put, key, body, stamp, instead)
 
+    async def write(self, key: str, body: bytes | Path, stamp: Stamp) -> None:
+        """Write bytes or a file whatever is there. Raise OSError."""
+        await self._call(self._send, key, body, stamp, {})
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete up to a thousand objects; absence is no error."""
         await self._call(self._delete, keys)
@@ -179,25 +183,27 @@ class Bucket:
         return {name.lower(): value for name, value in found["Metadata"].items()}
 
     def _put(self, key: str, body: bytes | Path, stamp: Stamp, instead: Listed | None) -> None:
-        if isinstance(body, Path):
-            body = body.read_bytes()
         wanted: dict[str, str] = {}
         if self._conditional:
             wanted = {"IfNoneMatch": "*"} if instead is None else {"IfMatch": f'"{instead.etag}"'}
+        try:
+            self._send(key, body, stamp, wanted)
+        except ClientError as error:
+            if not wanted or not self._may_do_without(error, key, instead):
+                raise
+            self._send(key, body, stamp, {})
+
+    def _send(self, key: str, body: bytes | Path, stamp: Stamp, wanted: Mapping[str, str]) -> None:
+        if isinstance(body, Path):
+            body = body.read_bytes()
         road = self._road
         status = None if road is None else road.put(key, body, stamp.headers(wanted))
         if status in _WRITTEN:
             return
         sent = {"Bucket": self.name, "Key": key, "Body": body, **stamp.parameters()}
-        try:
-            self._client.put_object(**sent, **wanted)
-        except ClientError as error:
-            if not wanted or not self._may_do_without(error, key, instead):
-                raise
-            self._client.put_object(**sent)
-        else:
-            if status is not None:  # what the client can and the road cannot is not tried twice each time
-                self._road = None
+        self._client.put_object(**sent, **wanted)
+        if status is not None:  # what the client can and the road cannot is not tried twice each time
+            self._road = None
 
     def _may_do_without(self, error: ClientError, key: str, instead: Listed | None) -> bool:
         """Say whether an object may be written though a condition was refused. Raise Lost."""
@@ -229,13 +235,19 @@ class Bucket:
 
 
 @asynccontextmanager
-async def bucket(access: Access, name: str, *, threads: int = THREADS) -> AsyncIterator[Bucket]:
-    """Give a bucket while the block runs. Raise CredentialsMissing, BadDestination."""
+async def bucket(
+    access: Access, name: str, *, threads: int = THREADS, hurry: bool = False
+) -> AsyncIterator[Bucket]:
+    """Give a bucket while the block runs. Raise CredentialsMissing, BadDestination.
+
+    In a `hurry` a request that is not answered is given up within seconds: by then it is of little use.
+    """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="s3")
     closed: list[Callable[[], object]] = [partial(pool.shutdown, cancel_futures=True)]
     try:
         try:
-            client, road = await blocking(pool, _reached, access, name, threads)
+            reach = partial(_reached, access, name, threads, hurry=hurry)
+            client, road = await blocking(pool, reach)
         except (BotoCoreError, ValueError) as error:
             raise _cause(error, name) from error
         closed += [client.close] if road is None else [client.close, road.close]
@@ -250,7 +262,7 @@ def _close(closed: Sequence[Callable[[], object]]) -> None:
         close()
 
 
-def _reached(access: Access, name: str, threads: int) -> tuple[Any, _Road | None]:
+def _reached(access: Access, name: str, threads: int, *, hurry: bool) -> tuple[Any, _Road | None]:
     session = boto3.Session(profile_name=access.profile, region_name=access.region)
     region = session.region_name or _REGION
     if access.role is not None:
@@ -263,7 +275,7 @@ def _reached(access: Access, name: str, threads: int) -> tuple[Any, _Road | None
     first = make(Config())
     url = str(first.meta.endpoint_url)
     first.close()
-    client = make(_tuned(url, access, threads))
+    client = make(_tuned(url, access, threads, hurry=hurry))
     credentials = session.get_credentials()
     # Through a proxy, and without keys, the client goes alone.
     if credentials is None or get_environ_proxies(url):
@@ -288,7 +300,7 @@ def _assumed(session: boto3.Session, role: str, region: str) -> boto3.Session:
     return boto3.Session(botocore_session=taken)
 
 
-def _tuned(url: str, access: Access, threads: int) -> Config:
+def _tuned(url: str, access: Access, threads: int, *, hurry: bool) -> Config:
     """Return how requests are made to an endpoint.
 
     Checksums of boto3's own cost as much processor time as the rest, and some endpoints refuse their form.
@@ -300,10 +312,10 @@ def _tuned(url: str, access: Access, threads: int) -> Config:
     return Config(
         signature_version="s3v4",
         max_pool_connections=threads,
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=2 if hurry else 10,
+        read_timeout=10 if hurry else 60,
         tcp_keepalive=True,
-        retries={"mode": "standard", "max_attempts": 5},
+        retries={"mode": "standard", "max_attempts": 1 if hurry else 5},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={

@@ -276,13 +276,13 @@ def files(rendition: Rendition) -> dict[str, Any]:
     }
 
 
-def template(rendition: Rendition, *, first: int = 0, offset: int = 0) -> list[str]:
+def template(rendition: Rendition, *, first: int = 0, offset: int | None = None) -> list[str]:
     """Return a SegmentTemplate with the exact time of every segment.
 
     `first` is the number of the first one, `offset` the media time, in ticks, with which the Period begins.
     """
     times: dict[str, Any] = {"timescale": rendition.timescale}
-    if offset:
+    if offset is not None:
         times["presentationTimeOffset"] = offset
     head = tag("SegmentTemplate", **times, **files(rendition) | {"startNumber": first})
     return [

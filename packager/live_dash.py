@@ -76,7 +76,7 @@ def _on_air(
     shares = list(airtime.shares(lives, apart))
     for aired, begin, own in shares[first_listed(lives, window=window) :]:
         life = aired.life
-        length = duration(_shortest(aired)) if aired.over else None
+        length = duration(shortest(aired)) if aired.over else None
         start = duration(Fraction(life.started - first.started, 1000))
         lines.append(tag("Period", id=life.generation, start=start, duration=length))
         lines += event_streams.streams(own, begin=begin, scale=life.timescale)
@@ -97,7 +97,7 @@ def _recorded(
     presentations = [live_present.presentation(aired, codecs) for aired in lives]
     if len(presentations) == 1:
         presentations = [replace(presentations[0], text=tuple(text))]
-    lengths = [_shortest(aired) for aired in lives]
+    lengths = [shortest(aired) for aired in lives]
     head = tag(
         "MPD",
         xmlns="urn:mpeg:dash:schema:mpd:2011",
@@ -175,7 +175,7 @@ def _bare(aired: Aired, codecs: Mapping[str, str]) -> Presentation:
     return live_present.ladder([Aired(life=aired.life, reach=aired.reach)], codecs)
 
 
-def _shortest(aired: Aired) -> Fraction:
+def shortest(aired: Aired) -> Fraction:
     """Return how long a life is in all renditions, once it is over: no one is to ask for what one lacks."""
     ends = (Fraction(one.end or 0, aired.life.scale(name)) for name, one in aired.reach.items())
     return min(ends) - aired.started

@@ -9,7 +9,7 @@ from fractions import Fraction
 from packager import airtime, hls, keys, live_present
 from packager.dateranges import DateRanges
 from packager.life import PARTS_HELD, Aired, Life, carried
-from packager.live_rows import MICROSECOND, Rows
+from packager.live_rows import MICROSECOND, Gap, Rows
 from packager.model import Rendition
 
 VERSION = 9
@@ -69,11 +69,19 @@ class MediaPlaylist:
     """The playlist of one rendition. Each segment's lines are written once and then only put together.
 
     `window` is how many seconds stay listed, None for all. TARGETDURATION and what is said of parts follow
-    from the first life and never change.
+    from the first life and never change. What is a `gap` is listed as one.
     """
 
-    def __init__(self, name: str, *, window: int | None = None, low_latency: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        window: int | None = None,
+        low_latency: bool = True,
+        gap: Gap = lambda *_: False,
+    ) -> None:
         self._name = name
+        self._gap = gap
         self._window = window
         self._parts = low_latency
         self._rows: dict[str, Rows] = {}
@@ -121,7 +129,7 @@ class MediaPlaylist:
             first = aired.begin if left is None else max(aired.begin, stop - -(-left // length))
             left = None if left is None else left - (stop - first) * length
             generation = aired.life.generation
-            rows = self._rows.setdefault(generation, Rows(aired.life, carrier))
+            rows = self._rows.setdefault(generation, Rows(aired.life, carrier, self._gap))
             rows.grow(aired, first, stop)
             spans.insert(0, _Span(aired=aired, rows=rows, first=first, stop=stop))
         kept = {span.aired.life.generation for span in spans}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from packager import hls, keys
 from packager.life import Aired, Life
+
+Gap: TypeAlias = Callable[[str, str, int], bool]
+"""Says of a segment, by generation, rendition and number, whether it cannot be had though it was made."""
 
 MICROSECOND = 1_000_000
 _TRIMMED = 512
@@ -18,9 +22,10 @@ class Rows:
     Lengths are differences of border times in microseconds: their sum stays with the media.
     """
 
-    def __init__(self, life: Life, carrier: str) -> None:
+    def __init__(self, life: Life, carrier: str, gap: Gap = lambda *_: False) -> None:
         self.carrier = carrier
         self._life = life
+        self._gap = gap
         self._base = 0
         self._lines: list[str] = []
         self._lengths: list[int] = []
@@ -36,7 +41,9 @@ class Rows:
         for segment in range(self._base + len(self._lines), stop):
             begin = self._time(self._life.border(self.carrier, segment))
             length = self._time(aired.end(self.carrier, segment)) - begin
-            gap = "" if segment < aired.reach[self.carrier].segments else "#EXT-X-GAP\n"
+            there = segment < aired.reach[self.carrier].segments
+            there = there and not self._gap(self._life.generation, self.carrier, segment)
+            gap = "" if there else "#EXT-X-GAP\n"
             uri = keys.segment(self._life.generation, self.carrier, segment)
             self._lines.append(f"{self._date(segment)}{gap}{hls.extinf(length)}{uri}\n")
             self._lengths.append(length)

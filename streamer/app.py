@@ -38,6 +38,7 @@ from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.leases import SharedLeases
 from streamer.live import api
+from streamer.live.abroad import Abroad
 from streamer.live.clock import Clock as LiveClock
 from streamer.live.station import Station, station
 from streamer.metrics import Metrics
@@ -128,9 +129,7 @@ async def compose(
             await media.works.start()
         stack.push_async_callback(media.works.stop)
         if resume:
-            await media.mirrors.start()
             post.start()
-        stack.push_async_callback(media.mirrors.stop)
         stack.push_async_callback(post.stop)
         media.quota.start()
         stack.push_async_callback(media.quota.stop)
@@ -139,6 +138,9 @@ async def compose(
         stack.push_async_callback(media.live.studio.stop)
         if resume:
             await media.live.studio.start()
+            await media.mirrors.start()
+        # Before broadcasts end: to those who watch from a bucket they go on in the next life.
+        stack.push_async_callback(media.mirrors.stop)
         await stack.enter_async_context(media.live.doors)
         if resume:
             await reception.recover()
@@ -229,6 +231,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         markers=truth.markers,
         asset=truth.catalog.get,
         changed=lambda asset: works.captions_changed(asset),  # noqa: PLW0108
+        began=lambda asset, destination: mirrors.on_air(asset, destination),  # noqa: PLW0108
         bus=truth.bus,
         channels=truth.channels,
         ledger=truth.ledger,
@@ -252,6 +255,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
 
     works = Works(tools, inbox, clock=truth.clock, forget=forget, leases=leases, bus=truth.bus)
     nodes = Nodes(works, leases, wants, bus=truth.bus) if leases and wants else None
+    mirrors = _mirrors(config, truth, tools, shelf=shelf, works=works, live=live)
     return _Media(
         origin=origin,
         works=works,
@@ -259,20 +263,25 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         nodes=nodes,
         quota=quota,
         live=live,
-        mirrors=_mirrors(config, truth, tools, shelf=shelf, works=works),
+        mirrors=mirrors,
     )
 
 
-def _mirrors(config: Config, truth: Truth, tools: Tools, *, shelf: Shelf, works: Works) -> Mirrors:
+def _mirrors(
+    config: Config, truth: Truth, tools: Tools, *, shelf: Shelf, works: Works, live: Station
+) -> Mirrors:
     """Make what publishes assets to buckets."""
+    node = sharing.own_slots(config)
+    placements = Placements(truth.database, truth.channels, node=node, clock=truth.clock)
     return Mirrors(
-        Placements(truth.database, truth.channels, node=sharing.own_slots(config), clock=truth.clock),
+        placements,
         config.destinations,
         automatic=config.publish_automatically,
         catalog=truth.catalog,
         channels=truth.channels,
         shown=lambda asset: Viewed(shelf, tools.store, asset),
         refill=works.refill,
+        follow=Abroad(live.studio.find, tools.store, placements, clock=truth.clock).follow,
     )
 
 

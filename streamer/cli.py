@@ -149,6 +149,9 @@ def live_create(
     passthrough: Annotated[
         bool, typer.Option("--passthrough", help="Send its pictures as they are, where they can be.")
     ] = False,
+    destination: Annotated[
+        str | None, typer.Option(help="A configured destination that it goes to while it is on air.")
+    ] = None,
     test: Annotated[bool, typer.Option("--test", help="Have the server publish a test card to it.")] = False,
     host: Host = None,
     port: Port = None,
@@ -159,7 +162,8 @@ def live_create(
     from streamer.live_command import create  # noqa: PLC0415
 
     settings = _load(config, data=data, host=host, port=port)
-    _finish(create(settings, title=title, passthrough=passthrough, test=test))
+    made = create(settings, title=title, passthrough=passthrough, destination=destination, test=test)
+    _finish(made)
 
 
 @live_app.command("list")

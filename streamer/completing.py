@@ -30,13 +30,24 @@ async def completed(catalog: Catalog, asset_id: str, *, tell: Progress) -> Asset
         await asyncio.sleep(LOOK_SECONDS)
 
 
+async def recorded(catalog: Catalog, asset_id: str) -> None:
+    """Wait until a broadcast is no longer on air. Raise NoSuchAsset."""
+    while True:
+        asset = await catalog.get(asset_id)
+        if not asset.on_air:
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
 def publishable(asset: Asset, *, all_of_it: bool = False) -> None:
     """Raise NotCompleted where an asset will not come to be complete; `all_of_it` is to be made of it."""
     if asset.state is State.FAILED:
         why = asset.failure.message if asset.failure else "it failed"
         raise NotCompleted(f"Asset {asset.id} cannot be published: {why}.")
     if asset.on_air:
-        raise NotCompleted(f"Asset {asset.id} is on air: publish the recording once it has ended.")
+        raise NotCompleted(
+            f"Asset {asset.id} is on air: publish it `live`, or its recording once it has ended."
+        )
     if asset.fill is Fill.WATCHED and asset.state is not State.COMPLETE and not all_of_it:
         raise NotCompleted(
             f"Of asset {asset.id} only what is watched is made; ask for all of it with `complete`."

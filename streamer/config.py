@@ -226,6 +226,10 @@ class Config(BaseSettings):
     publish_automatically: str | None = Field(
         None, description="Name of the destination that every asset is published to once it is complete."
     )
+    live_destination: str | None = Field(
+        None,
+        description="Name of the destination that new live streams are published to while they are on air.",
+    )
     outbound_allow: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)
     ] = Field(
@@ -236,7 +240,7 @@ class Config(BaseSettings):
         "info", description="Least severe line that is logged."
     )
 
-    @field_validator("publish_automatically")
+    @field_validator("publish_automatically", "live_destination")
     @classmethod
     def _destination(cls, name: str | None, others: ValidationInfo) -> str | None:
         if name is not None and name not in others.data.get("destinations", {}):

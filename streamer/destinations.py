@@ -36,6 +36,10 @@ class Destination(BaseModel):
         None, description="Name the bucket in the path; by itself everywhere but at Amazon."
     )
 
+    live_dvr_seconds: int = Field(
+        600, ge=30, le=86_400, description="How far back the manifests of a broadcast on air reach there."
+    )
+
     @property
     def place(self) -> Place:
         """The bucket and the prefix."""

@@ -12,6 +12,7 @@ from streamer.asking import opened, reached, told
 from streamer.assets import clean_title
 from streamer.channel import Channels
 from streamer.config import Config
+from streamer.errors import ConfigError
 from streamer.live.addresses import Addresses
 from streamer.live.register import PAGE_MAX, Register
 from streamer.live.routes import ROOT
@@ -19,14 +20,25 @@ from streamer.live.wish import configured
 from streamer.rows import rfc3339
 
 
-async def create(config: Config, *, title: str, passthrough: bool = False, test: bool = False) -> None:
+async def create(
+    config: Config,
+    *,
+    title: str,
+    passthrough: bool = False,
+    destination: str | None = None,
+    test: bool = False,
+) -> None:
     """Make a stream and print its key, once; with `test` the running server publishes a test card to it.
 
-    With `passthrough` the publisher's pictures are the top rung as they are. Raise ServerAway, ConfigError.
+    With `passthrough` the publisher's pictures are the top rung as they are. What is on air goes to the
+    `destination` as well. Raise ServerAway, ConfigError.
     """
+    if destination is not None and destination not in config.destinations:
+        raise ConfigError(f"no destination is named {destination!r}")
     async with opened(config) as database:
         register = Register(database, Channels(database, retention=config.retention))
         settings = replace(configured(config), passthrough=passthrough)
+        settings = replace(settings, destination=destination or settings.destination)
         stream, key = await register.create(title=clean_title(title), settings=settings)
     doors = Addresses(
         public_url=config.public_url,

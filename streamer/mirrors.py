@@ -16,7 +16,7 @@ from cdn.shown import Shown
 from packager.errors import PackagingError
 from streamer.catalog import Catalog
 from streamer.channel import ASSETS, Channels, of_asset
-from streamer.completing import completed, promoted, publishable
+from streamer.completing import completed, promoted, publishable, recorded
 from streamer.destinations import Destination
 from streamer.errors import CatalogAway, FellBehind, NoSuchAsset, NoSuchDestination, ServerError
 from streamer.placements import Placement, Placements, Stand, Trouble
@@ -34,6 +34,9 @@ _AWAY_SECONDS = 5
 _log = logging.getLogger(__name__)
 
 Open = Callable[[Access, str], AbstractAsyncContextManager[Bucket]]
+Follow = Callable[[Placement, Destination], Awaitable[None]]
+"""Mirrors a broadcast while it is on air."""
+
 _Key = tuple[str, str]
 
 
@@ -50,10 +53,11 @@ class Mirrors:
         channels: Channels,
         shown: Callable[[str], Shown],
         refill: Callable[[str, Fill], Awaitable[None]],
+        follow: Follow,
         opened: Open = s3.bucket,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
-        """Take the rows, where to, what shows an asset by its id and what has all of one made.
+        """Take the rows, where to, what shows an asset by its id, has all of one made, follows a broadcast.
 
         `automatic` is the destination that every asset goes to once it is complete.
         """
@@ -64,30 +68,53 @@ class Mirrors:
         self._channels = channels
         self._shown = shown
         self._refill = refill
+        self._followed = follow
         self._opened = opened
         self._pauses = pauses
         self._turn = asyncio.Lock()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[_Key, asyncio.Task[None]] = {}
         self._follower: asyncio.Task[None] | None = None
+        self._beginning: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Go on with what an earlier life has left, and publish by rule from now on."""
+        """Go on with what an earlier life has left, and publish by rule from now on.
+
+        What it has left on air is on air again by now, or over.
+        """
         for placement in await self._placements.under_way():
-            self._begin(placement)
+            if (placement.asset, placement.destination) not in self._tasks:
+                self._begin(placement)
         if self._automatic is not None:
             self._follower = asyncio.create_task(self._follow(self._automatic), name="publish by rule")
 
     async def stop(self) -> None:
         """Stop everything; the next life goes on with it."""
-        tasks = [*self._tasks.values(), *([self._follower] if self._follower else [])]
+        tasks = [*self._tasks.values(), *self._beginning, *([self._follower] if self._follower else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def publish(self, asset: str, destination: str, *, all_of_it: bool = False) -> Placement:
-        """Begin to publish an asset, complete. Raise NoSuchAsset, NoSuchDestination, NotCompleted."""
-        publishable(await self._catalog.get(asset), all_of_it=all_of_it)
+    def on_air(self, asset: str, destination: str) -> None:
+        """Begin to mirror a broadcast that has begun, unless it was withdrawn; nobody waits for it."""
+        if destination not in self._destinations:
+            _log.warning("broadcast %s is not published: no destination is named %r", asset, destination)
+            return
+        task = asyncio.create_task(self._on_air(asset, destination), name=f"publish {asset} on air")
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    async def publish(
+        self, asset: str, destination: str, *, all_of_it: bool = False, live: bool = False
+    ) -> Placement:
+        """Begin to publish an asset, complete; or `live`, while it is on air.
+
+        Raise NoSuchAsset, NoSuchDestination, NotCompleted.
+        """
+        found = await self._catalog.get(asset)
+        if live and found.on_air:
+            return await self._wish(asset, destination, Stand.LIVE)
+        publishable(found, all_of_it=all_of_it)
         return await self._wish(asset, destination, Stand.PUBLISHING, all_of_it=all_of_it)
 
     async def withdraw(self, asset: str, destination: str) -> Placement:
@@ -131,6 +158,8 @@ class Mirrors:
     async def _do(self, placement: Placement) -> None:
         """Do what a row says, and note how it ended."""
         try:
+            if placement.state is Stand.LIVE:
+                await self._live(placement)
             await self._tried(placement)
         except CatalogAway:
             _log.warning("publishing asset %s is gone on with at the next start", placement.asset)
@@ -161,6 +190,11 @@ class Mirrors:
             else:
                 return
 
+    async def _live(self, placement: Placement) -> None:
+        """Mirror a broadcast until its recording is there."""
+        await self._followed(placement, self._destination(placement))
+        await recorded(self._catalog, placement.asset)
+
     async def _publish(self, placement: Placement) -> None:
         asset = placement.asset
         await promoted(self._catalog, asset, self._refill, wanted=placement.all_of_it)
@@ -171,7 +205,14 @@ class Mirrors:
         )
         async with self._bucket(placement) as (bucket, prefix):
             progress = _Progress(lambda done, total: self._tell(placement, "uploading", done, total))
-            done = await publish(self._shown(asset), bucket, prefix=prefix, tag=asset, sink=progress)
+            done = await publish(
+                self._shown(asset),
+                bucket,
+                prefix=prefix,
+                tag=asset,
+                sink=progress,
+                restamp=placement.state is Stand.LIVE,
+            )
         await self._placements.done(
             placement, Stand.PUBLISHED, objects=done.objects, size=done.bytes, uploaded=done.uploaded
         )
@@ -188,12 +229,16 @@ class Mirrors:
     @asynccontextmanager
     async def _bucket(self, placement: Placement) -> AsyncIterator[tuple[Bucket, str]]:
         """Give the bucket and the prefix of an asset, in its turn. Raise NoSuchDestination."""
-        destination = self._destinations.get(placement.destination)
-        if destination is None:  # it was taken out of the configuration meanwhile
-            raise NoSuchDestination(f"No destination is named {placement.destination!r} any more.")
+        destination = self._destination(placement)
         place = destination.place.under(placement.asset)
         async with self._slots, self._opened(destination.access, place.bucket) as bucket:
             yield bucket, place.prefix
+
+    def _destination(self, placement: Placement) -> Destination:
+        destination = self._destinations.get(placement.destination)
+        if destination is None:  # it was taken out of the configuration meanwhile
+            raise NoSuchDestination(f"No destination is named {placement.destination!r} any more.")
+        return destination
 
     def _tell(self, placement: Placement, step: str, done: int, total: int) -> None:
         """Hint how far it is."""
@@ -220,11 +265,20 @@ class Mirrors:
             finally:
                 listening.close()
 
-    async def _new(self, asset: str, destination: str) -> None:
+    async def _on_air(self, asset: str, destination: str) -> None:
+        while True:
+            try:
+                await self._new(asset, destination, Stand.LIVE)
+            except CatalogAway:
+                await asyncio.sleep(_AWAY_SECONDS)
+            else:
+                return
+
+    async def _new(self, asset: str, destination: str, state: Stand = Stand.PUBLISHING) -> None:
         """Begin to publish an asset that never was to be."""
         async with self._turn:
             with suppress(NoSuchAsset):
-                placement = await self._placements.begin_new(asset, destination)
+                placement = await self._placements.begin_new(asset, destination, state)
                 if placement is not None:
                     self._begin(placement)
 

@@ -62,6 +62,9 @@ _SETTINGS: Final[Json] = {
         "enum": [str(one) for one in Takeover],
         "description": "Who is on air when a second one comes with the key: the newest, or by `priority`.",
     },
+    "destination": or_null(
+        "string", description="Name of the destination that broadcasts go to while they are on air."
+    ),
 }
 _TIMES: Final[Json] = {
     name: {"type": "number", "minimum": 0, "description": "Seconds from the beginning of the broadcast."}

@@ -30,6 +30,11 @@ _WISH: Final[Json] = {
             "default": False,
             "description": "Have all made of an asset of which only what is watched is.",
         },
+        "live": {
+            "type": "boolean",
+            "default": False,
+            "description": "Publish a broadcast while it is on air; then its recording, as all others.",
+        },
     },
 }
 

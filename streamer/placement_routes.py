@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -39,17 +41,17 @@ class PlacementRoutes:
     async def publish(self, request: web.Request) -> web.Response:
         """Begin to publish; the answer comes at once, the end is told on the asset's channel."""
         wish = await json_body(request)
-        if unknown := wish.keys() - {"destination", "complete"}:
+        if unknown := wish.keys() - {"destination", "complete", "live"}:
             raise InvalidRequest(f"There is no `{min(unknown)}` of a placement.")
-        destination, complete = wish.get("destination"), wish.get("complete", False)
+        destination = wish.get("destination")
+        complete, live = (_flag(wish, name) for name in ("complete", "live"))
         if not isinstance(destination, str):
             raise InvalidRequest("`destination` is the name of a configured destination.")
-        if not isinstance(complete, bool):
-            raise InvalidRequest("`complete` is true or false.")
 
         async def work() -> Answer:
             asset = request.match_info["asset"]
-            return 202, show(await self._mirrors.publish(asset, destination, all_of_it=complete))
+            begun = await self._mirrors.publish(asset, destination, all_of_it=complete, live=live)
+            return 202, show(begun)
 
         marks = fingerprint(request.method, request.path, json.dumps(wish, sort_keys=True))
         status, told = await self._replays.once(request.headers.get("Idempotency-Key"), marks, work)
@@ -62,3 +64,10 @@ class PlacementRoutes:
             raise InvalidRequest("`destination` is missing.")
         placement = await self._mirrors.withdraw(request.match_info["asset"], destination)
         return answer(show(placement), status=202)
+
+
+def _flag(wish: Mapping[str, Any], name: str) -> bool:
+    value = wish.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"`{name}` is true or false.")
+    return value

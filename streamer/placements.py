@@ -20,8 +20,9 @@ from streamer.vocabulary.publishing import PublishDone, PublishFailed, PublishSt
 
 
 class Stand(StrEnum):
-    """Where a placement stands."""
+    """Where a placement stands. What is `live` is published on air, and completed once that is over."""
 
+    LIVE = "live"
     PUBLISHING = "publishing"
     PUBLISHED = "published"
     WITHDRAWING = "withdrawing"
@@ -29,7 +30,7 @@ class Stand(StrEnum):
     FAILED = "failed"
 
 
-UNDER_WAY = (Stand.PUBLISHING, Stand.WITHDRAWING)
+UNDER_WAY = (Stand.LIVE, Stand.PUBLISHING, Stand.WITHDRAWING)
 
 
 _Telling = Callable[["Placement"], Kind]
@@ -109,9 +110,11 @@ class Placements:
 
         return await self._database.write(work)
 
-    async def begin_new(self, asset: str, destination: str) -> Placement | None:
+    async def begin_new(
+        self, asset: str, destination: str, state: Stand = Stand.PUBLISHING
+    ) -> Placement | None:
         """Note that an asset is to be published by this server; None where it ever was, or is to be."""
-        wish = {"state": str(Stand.PUBLISHING), "all_of_it": 0, **self._here()}
+        wish = {"state": str(state), "all_of_it": 0, **self._here()}
 
         async def work(transaction: Transaction) -> Placement | None:
             if not await self._insert(transaction, asset, destination, wish):
@@ -140,6 +143,14 @@ class Placements:
         """Note that it failed for good, and why."""
         told = {"code": failure.code, "message": failure.message}
         return await self._note(placement, _failed, state=Stand.FAILED, failure=told)
+
+    async def tell(self, asset: str, told: Kind) -> None:
+        """Tell of an asset that is published what changes nothing in its row."""
+
+        async def work(transaction: Transaction) -> None:
+            await self._channels.stage(transaction, of_asset(asset), told.type, told.json())
+
+        await self._database.write(work)
 
     async def of(self, asset: str) -> list[Placement]:
         """Return where an asset is or was published, by name. Raise NoSuchAsset."""

@@ -184,6 +184,7 @@ def mirrors(back: Backend, works: Wishes) -> Mirrors:
         channels=back.channels,
         shown=lambda _: InStore(MemoryStore()),
         refill=works.refill,
+        follow=None,
     )
 
 

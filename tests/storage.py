@@ -44,14 +44,14 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def rclone(folder: Path, *, secret: bool = True) -> Iterator[Storage]:
+def rclone(folder: Path, *, secret: bool = True, port: int = 0) -> Iterator[Storage]:
     """Run rclone's S3 server over a folder, whose folders are buckets; without a secret anybody may read it.
 
     It checks signatures, and knows neither conditions nor policies.
     """
     (folder / BUCKET).mkdir(parents=True, exist_ok=True)
     program = Path(sys.executable).parent / "rclone"
-    port = free_port()
+    port = port or free_port()
     argv = [program, "serve", "s3", folder, "--addr", f"127.0.0.1:{port}", "--config", "/dev/null"]
     argv += ["--auth-key", f"{KEY},{SECRET}"] if secret else []
     child = subprocess.Popen(

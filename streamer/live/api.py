@@ -37,6 +37,7 @@ def parts(
         settings=configured(config),
         addresses=station.addresses,
         lines=station.lines,
+        destinations=config.destinations,
     )
     return (
         streams,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from typing import Any, Final, Protocol
 
 from aiohttp import hdrs, web
@@ -54,10 +55,11 @@ class Streams:
         settings: Settings,
         addresses: Addresses,
         lines: Lines | None = None,
+        destinations: Container[str] = (),
     ) -> None:
         """Take the register, what ends broadcasts, and the settings of a stream that wishes for nothing.
 
-        `lines` tells ports of SRT, None where there are none.
+        `lines` tells ports of SRT, None where there are none; `destinations` are names of configured ones.
         """
         self._register = register
         self._air = air
@@ -66,6 +68,7 @@ class Streams:
         self._settings = settings
         self._addresses = addresses
         self._lines = lines
+        self._destinations = destinations
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -92,7 +95,8 @@ class Streams:
     async def create(self, request: web.Request) -> web.Response:
         """Make a stream. Its key is in this answer and in no other."""
         wish = await json_body(request) if request.can_read_body else {}
-        title, settings = title_of(wish) or UNTITLED, settings_of(wish, self._settings)
+        title = title_of(wish) or UNTITLED
+        settings = settings_of(wish, self._settings, destinations=self._destinations)
         secret: dict[str, str] = {}
 
         async def work() -> Answer:
@@ -114,7 +118,7 @@ class Streams:
         if not wish:
             raise InvalidRequest("There is nothing to change.")
         stream = await self._register.get(request.match_info["stream"])
-        settings = settings_of(wish, stream.settings)
+        settings = settings_of(wish, stream.settings, destinations=self._destinations)
         changed = await self._register.change(stream.id, title=title_of(wish), settings=settings)
         return answer(self._shown(request, changed))
 

@@ -80,6 +80,7 @@ def station(
     markers: Markers,
     asset: Callable[[str], Awaitable[Asset]],
     changed: Callable[[str], Awaitable[None]],
+    began: Callable[[str, str], None],
     bus: Bus,
     channels: Channels,
     ledger: SqlLedger,
@@ -90,7 +91,8 @@ def station(
 ) -> Station:
     """Make all of it; nothing is begun.
 
-    `asset` finds one by its id, `changed` has its manifests rendered anew.
+    `asset` finds one by its id, `changed` has its manifests rendered anew; `began` hears of a broadcast and
+    the destination that it goes to.
     """
     recordings = Recordings(markers, store, asset=asset, render=recording.manifests)
     recovery = Recovery(broadcasts, ledger, store, recordings=recordings)
@@ -115,6 +117,7 @@ def station(
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
         # Of several servers another one may get the publisher, for whom the stream has to be free.
         outlasts=config.database is None,
+        began=began,
     )
     lines = _lines(config, register)
     doors = Doors(

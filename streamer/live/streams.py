@@ -31,7 +31,8 @@ class Settings:
 
     `part_seconds` is the length of a part, `dvr_seconds` how far viewers may go back, None for all of the
     broadcast, `reconnect_seconds` how long a publisher may stay away. With `passthrough` the publisher's
-    pictures are the top rung as they are, where they can be.
+    pictures are the top rung as they are, where they can be. A `destination` is the name of one that
+    broadcasts are published to while they are on air.
     """
 
     part_seconds: Fraction = Fraction(333, 1000)
@@ -39,6 +40,7 @@ class Settings:
     reconnect_seconds: int = 60
     passthrough: bool = False
     takeover: Takeover = Takeover.NEWEST
+    destination: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ def stored(settings: Settings) -> dict[str, Any]:
         "reconnect_seconds": settings.reconnect_seconds,
         "passthrough": settings.passthrough,
         "takeover": str(settings.takeover),
+        "destination": settings.destination,
     }
 
 
@@ -128,4 +131,5 @@ def _settings(row: Mapping[str, Any]) -> Settings:
         reconnect_seconds=row["reconnect_seconds"],
         passthrough=row.get("passthrough", False),
         takeover=Takeover(row["takeover"]),
+        destination=row.get("destination"),
     )

@@ -87,7 +87,8 @@ class Studio:
     `recordings` makes their manifests, `stills` their pictures, `recovery` ends what nobody encodes any more,
     `admission` has a say beside the key. `vitals` is told of a stream and its broadcast how the signal is,
     and None at its end. `delay` says how many seconds later a refusal is answered, so that guessing keys is
-    slow and its time tells nothing. With `outlasts` a broadcast goes on when the server is started again.
+    slow and its time tells nothing. With `outlasts` a broadcast goes on when the server is started again. `began`
+    hears of the asset of one whose stream names a destination.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Studio:
         vitals: Callable[[str, str, StreamHealth | None], None],
         delay: Callable[[], float],
         outlasts: bool,
+        began: Callable[[str, str], None] = lambda _asset, _destination: None,
     ) -> None:
         self._register = register
         self._broadcasts = broadcasts
@@ -120,6 +122,7 @@ class Studio:
         self._vitals = vitals
         self._delay = delay
         self._outlasts = outlasts
+        self._began = began
         self._running: dict[str, _Running] = {}  # by stream
         self._shown: dict[str, _Running] = {}  # by asset
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -224,7 +227,10 @@ class Studio:
             asset = (await self._broadcasts.begin(stream.id)).id
         except (WrongState, TooManyBroadcasts, NoSuchStream) as error:
             raise KeyBusy(str(error)) from error
-        return self._start(stream, asset, left=Remains())
+        running = self._start(stream, asset, left=Remains())
+        if stream.settings.destination is not None:
+            self._began(asset, stream.settings.destination)
+        return running
 
     async def _resume(self, left: Unfinished, lives: Sequence[Aired]) -> bool:
         """Go on with a broadcast, for whose publisher the reconnect window begins; say whether it has one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -22,6 +22,7 @@ def configured(config: Config) -> Settings:
         part_seconds=config.live_part_seconds,
         dvr_seconds=config.live_dvr_seconds or None,
         reconnect_seconds=config.live_reconnect_seconds,
+        destination=config.live_destination,
     )
 
 
@@ -35,12 +36,20 @@ def title_of(wish: Mapping[str, Any]) -> str | None:
     return clean_title(title)
 
 
-def settings_of(wish: Mapping[str, Any], settings: Settings) -> Settings:
-    """Return the settings with what is wished for in place of what they were. Raise InvalidRequest."""
+def settings_of(
+    wish: Mapping[str, Any], settings: Settings, *, destinations: Container[str] = ()
+) -> Settings:
+    """Return the settings with what is wished for in place of what they were. Raise InvalidRequest.
+
+    `destinations` are the names of those that are configured.
+    """
     for name in wish:
         if name != "title" and name not in _READ:
             raise InvalidRequest(f"There is no setting `{name}`.")
-    return replace(settings, **{name: read(wish[name]) for name, read in _READ.items() if name in wish})
+    read = {name: reader(wish[name]) for name, reader in _READ.items() if name in wish}
+    if (named := read.get("destination")) is not None and named not in destinations:
+        raise InvalidRequest(f"No destination is named {named!r} in the configuration.")
+    return replace(settings, **read)
 
 
 def _part(value: Any) -> Fraction:
@@ -78,10 +87,17 @@ def _takeover(value: Any) -> Takeover:
     return Takeover(value)
 
 
+def _destination(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidRequest("`destination` is the name of a configured destination, or null.")
+    return value
+
+
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "part_seconds": _part,
     "dvr_seconds": _dvr,
     "reconnect_seconds": _reconnect,
     "passthrough": _passthrough,
     "takeover": _takeover,
+    "destination": _destination,
 }

@@ -12,14 +12,14 @@ _ASSET = About(carriers=(ASSET,))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishStarted(Kind):
-    """An asset is to be published to a destination, or withdrawn from it."""
+    """An asset is to be published to a destination, on air or complete, or withdrawn from it."""
 
     type: ClassVar[str] = "publish.started"
     about: ClassVar[About] = _ASSET
 
     id: Annotated[str, "the asset"]
     destination: Annotated[str, "the destination's name"]
-    state: Annotated[str, "`publishing` or `withdrawing`"]
+    state: Annotated[str, "`live`, `publishing` or `withdrawing`"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,29 @@ class PublishFailed(Kind):
     id: Annotated[str, "the asset"]
     destination: Annotated[str, "the destination's name"]
     code: Annotated[str, "the cause, such as `no-such-bucket`"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishDelayed(Kind):
+    """A broadcast that is published on air is late at a destination, whose storage is slow or away."""
+
+    type: ClassVar[str] = "publish.delayed"
+    about: ClassVar[About] = _ASSET
+
+    id: Annotated[str, "the asset"]
+    destination: Annotated[str, "the destination's name"]
+    code: Annotated[str, "the cause, such as `endpoint-away`; `slow` where it only is slow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishRecovered(Kind):
+    """A broadcast that was late at a destination is there again as far as it has come."""
+
+    type: ClassVar[str] = "publish.recovered"
+    about: ClassVar[About] = _ASSET
+
+    id: Annotated[str, "the asset"]
+    destination: Annotated[str, "the destination's name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

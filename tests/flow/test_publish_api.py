@@ -87,10 +87,10 @@ class Served(Client):
         self.child = child
 
 
-async def serving(spawn, session, storage: Storage, data: Path, endpoint: str) -> Served:
+async def serving(spawn, session, storage: Storage, data: Path, endpoint: str, **more: str) -> Served:
     """Start a server that knows one destination, reached at an address."""
     named = {"cdn": {"url": f"s3://{BUCKET}/vod", "endpoint": endpoint}}
-    env = {"STREAMER_DESTINATIONS": json.dumps(named), "STREAMER_LIVE_RTMP_PORT": "off"}
+    env = {"STREAMER_DESTINATIONS": json.dumps(named), "STREAMER_LIVE_RTMP_PORT": "off", **more}
     child = await start(spawn, storage, "serve", "--port", "0", "--data", data, env=env)
     line = await child.says("http://", seconds=60)
     return Served(session, line[line.index("http://") :].strip(), child)

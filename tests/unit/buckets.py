@@ -39,6 +39,10 @@ class Memory:
         self.objects[key] = body, stamp
         self.written.append(key)
 
+    async def write(self, key: str, body: bytes, stamp: Stamp) -> None:
+        self.objects[key] = body, stamp
+        self.written.append(key)
+
     async def delete(self, keys: list[str]) -> None:
         self.deleted.append(list(keys))
         for key in keys:

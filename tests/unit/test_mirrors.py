@@ -54,7 +54,7 @@ def storage():
 
 
 @asynccontextmanager
-async def working(back, storage, *, automatic=None, destinations=CDN, pauses=(0, 0)):
+async def working(back, storage, *, automatic=None, destinations=CDN, pauses=(0, 0), follow=None):
     store = await small()
     mirrors = Mirrors(
         Placements(back.database, back.channels, node="one", clock=back.clock),
@@ -64,6 +64,7 @@ async def working(back, storage, *, automatic=None, destinations=CDN, pauses=(0,
         channels=back.channels,
         shown=lambda _: InStore(store),
         refill=back.catalog.set_fill,
+        follow=follow,
         opened=storage,
         pauses=pauses,
     )
@@ -166,3 +167,55 @@ async def test_what_never_becomes_complete_is_refused_at_once(back, storage):
             await mirrors.publish(failed, "cdn")
         with pytest.raises(NoSuchDestination):
             await mirrors.publish(await complete(back), "another")
+
+
+async def test_a_broadcast_is_followed_and_its_recording_is_published_then(back, storage):
+    asset, followed, held = await complete(back), [], asyncio.Event()
+
+    async def follow(placement, destination):
+        followed.append((placement.asset, placement.state, destination.url))
+        await held.wait()
+
+    async with working(back, storage, follow=follow) as mirrors:
+        mirrors.on_air(asset, "another")  # which only is logged
+        mirrors.on_air(asset, "cdn")
+        await until(mirrors, asset, Stand.LIVE)
+    assert storage.bucket.objects == {}
+    async with working(back, storage, follow=follow) as mirrors:  # the next life goes on
+        held.set()
+        done = await until(mirrors, asset, Stand.PUBLISHED)
+        mirrors.on_air(asset, "cdn")  # once is enough
+        assert (await mirrors.of(asset))[0].updated == done.updated
+    assert followed == [(asset, Stand.LIVE, "s3://films/vod")] * 2
+
+
+async def test_the_manifests_of_a_broadcast_are_stamped_anew_though_they_are_the_same(back, storage):
+    asset = await complete(back)
+
+    async def follow(placement, _destination):
+        for key in ("main.m3u8", "v.m3u8"):
+            body = await (await small()).get(key)
+            await storage.bucket.write(f"vod/{placement.asset}/{key}", body, "as on air")
+
+    async with working(back, storage, follow=follow) as mirrors:
+        mirrors.on_air(asset, "cdn")
+        await until(mirrors, asset, Stand.PUBLISHED)
+    for key in ("main.m3u8", "v.m3u8"):
+        assert "stale-if-error" in storage.bucket.objects[f"vod/{asset}/{key}"][1].cache_control
+
+
+async def test_what_is_withdrawn_on_air_is_followed_no_further(back, storage):
+    asset, left = await complete(back), asyncio.Event()
+
+    async def follow(_placement, _destination):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+
+    async with working(back, storage, follow=follow) as mirrors:
+        mirrors.on_air(asset, "cdn")
+        await until(mirrors, asset, Stand.LIVE)
+        await mirrors.withdraw(asset, "cdn")
+        assert left.is_set()
+        await until(mirrors, asset, Stand.WITHDRAWN)

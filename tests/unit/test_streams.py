@@ -32,6 +32,7 @@ def test_a_stream_is_shown_with_its_lasting_addresses():
         "reconnect_seconds": 60,
         "passthrough": False,
         "takeover": "priority",
+        "destination": None,
         "playback": {"hls": "/v/abcdefghjkmn/main.m3u8", "dash": "/v/abcdefghjkmn/main.mpd"},
         "page": "/watch/abcdefghjkmn",
     }
@@ -41,9 +42,9 @@ def test_what_is_stored_is_json_with_exact_times():
     assert json.loads(json.dumps(stored(STREAM.settings)))["part_seconds"] == "1/3"
 
 
-def test_a_stream_that_was_stored_before_passthrough_was_a_setting_does_not_ask_for_it():
+def test_a_stream_that_was_stored_before_something_was_a_setting_does_not_ask_for_it():
     settings = stored(STREAM.settings)
-    del settings["passthrough"]
+    del settings["passthrough"], settings["destination"]
     row = SimpleNamespace(
         id="a", title="A", state="idle", created=0, updated=0, settings=settings, shown=None
     )

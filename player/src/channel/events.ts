@@ -98,13 +98,13 @@ export interface RunProgress {
   rate: number;
 }
 
-/** An asset is to be published to a destination, or withdrawn from it. */
+/** An asset is to be published to a destination, on air or complete, or withdrawn from it. */
 export interface PublishStarted {
   /** the asset */
   id: string;
   /** the destination's name */
   destination: string;
-  /** `publishing` or `withdrawing` */
+  /** `live`, `publishing` or `withdrawing` */
   state: string;
 }
 
@@ -310,7 +310,7 @@ export interface Events {
   "run.ended": RunEnded;
   /** How far an encode is. */
   "run.progress": RunProgress;
-  /** An asset is to be published to a destination, or withdrawn from it. */
+  /** An asset is to be published to a destination, on air or complete, or withdrawn from it. */
   "publish.started": PublishStarted;
   /** An asset is at a destination as it is here, or nothing of it is left there. */
   "publish.done": PublishDone;

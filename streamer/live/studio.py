@@ -87,8 +87,8 @@ class Studio:
     `recordings` makes their manifests, `stills` their pictures, `recovery` ends what nobody encodes any more,
     `admission` has a say beside the key. `vitals` is told of a stream and its broadcast how the signal is,
     and None at its end. `delay` says how many seconds later a refusal is answered, so that guessing keys is
-    slow and its time tells nothing. With `outlasts` a broadcast goes on when the server is started again. `began`
-    hears of the asset of one whose stream names a destination.
+    slow and its time tells nothing. With `outlasts` a broadcast goes on when the server is started again.
+    `began` hears of the asset of one whose stream names a destination.
     """
 
     def __init__(

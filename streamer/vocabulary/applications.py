@@ -40,7 +40,7 @@ class Interstitial(Kind):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyTarget(Kind):
-    """How far behind the live edge to play: the player takes its nearest tier, unless its viewer chose one."""
+    """How far behind the live edge to play: the player takes its nearest tier unless its viewer chose one."""
 
     type: ClassVar[str] = "latency.target"
     about: ClassVar[About] = _SHOWN

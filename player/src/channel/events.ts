@@ -262,7 +262,7 @@ export interface Interstitial {
   resume_seconds?: number;
 }
 
-/** How far behind the live edge to play: the player takes its nearest tier, unless its viewer chose one. */
+/** How far behind the live edge to play: the player takes its nearest tier unless its viewer chose one. */
 export interface LatencyTarget {
   /** the delay; who cannot keep it takes the least that it can */
   seconds: number;
@@ -340,7 +340,7 @@ export interface Events {
   "announcement": Announcement;
   /** Something else is to be played at `media_time`. For players of one's own: this server's goes on. */
   "interstitial": Interstitial;
-  /** How far behind the live edge to play: the player takes its nearest tier, unless its viewer chose one. */
+  /** How far behind the live edge to play: the player takes its nearest tier unless its viewer chose one. */
   "latency.target": LatencyTarget;
   /** Whatever an application wants to tell: any type that begins with `custom.`, any JSON. */
   [custom: `custom.${string}`]: unknown;

@@ -174,6 +174,19 @@ _AIRS = {
 _ARRIVES = {**_GROWS, Kind.PLAYLIST: Kind.ARRIVING_PLAYLIST, Kind.MPD: Kind.ARRIVING_MPD}
 
 
+def private(cache: str) -> str:
+    """Return the Cache-Control of what only one viewer may have: media may stay in the browser alone."""
+    if cache == _IMMUTABLE:
+        return _IMMUTABLE.replace("public", "private")
+    return cache if "no-store" in cache else _PRIVATE
+
+
+def surrogate(cache: str) -> str:
+    """Return the Surrogate-Control that has an edge keep what a Cache-Control lets everybody keep."""
+    words = (word.strip() for word in cache.split(","))
+    return ", ".join(word for word in words if word not in {"public", "immutable"})
+
+
 def classify(key: str, *, complete: bool = True, ended: bool = True) -> Kind | None:
     """Return the kind of an asset-relative key, None where no object has such a key.
 

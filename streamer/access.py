@@ -52,6 +52,7 @@ RULES: Mapping[str, Rule] = {
     "bundle": PUBLIC,
     "favicon": PUBLIC,
     "media": PUBLIC,
+    "protected": PUBLIC,  # its token is verified behind this
     "time": PUBLIC,
     "health": PUBLIC,
     "ready": PUBLIC,
@@ -74,6 +75,10 @@ RULES: Mapping[str, Rule] = {
     "asset-reencode": Rule(),
     "asset-captions": Rule(),
     "asset-publish": Rule(),
+    "asset-playback-tokens": Rule(write=Policy.VIEWER),
+    "stream-playback-tokens": Rule(write=Policy.VIEWER),
+    "playback-keys": Rule(),
+    "playback-key": Rule(),
     "asset-upload": Rule(),
     "streams": Rule(read=Policy.VIEWER),
     "stream": PUBLIC,

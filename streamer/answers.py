@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from aiohttp import web
 
 from cdn.policy import POLICIES, Kind
+from packager import keys
+from packager.folder import content_etag
 from streamer.conditions import judge
 from streamer.files import Reply
 from streamer.hot import Entry, head, render
+from streamer.passage import narrow, narrowed
 from streamer.problems import Problem
 
 _METHODS = "GET, HEAD, OPTIONS"
@@ -42,6 +46,8 @@ async def whole(request: web.Request, entry: Entry) -> web.StreamResponse:
 
 async def judged(request: web.Request, entry: Entry) -> web.StreamResponse:
     """Answer a GET or HEAD by its conditions and range."""
+    if narrow(request):
+        entry = await _narrowed(request, entry)
     verdict = judge(request.headers, method=request.method, etag=entry.etag, size=entry.size)
     start, stop = verdict.start, verdict.stop
     if verdict.status == 304:
@@ -99,6 +105,27 @@ async def refuse(request: web.Request, problem: Problem, kind: Kind) -> web.Stre
     lines = head(problem.status, entry.tail, length=len(body))
     sent = None if request.method == "HEAD" else entry
     return await Reply(problem.status, lines, entry=sent, stop=0 if sent is None else len(body)).send(request)
+
+
+async def allowed(request: web.Request, *, seconds: int, own: bool) -> web.StreamResponse:
+    """Tell an edge that a request may be answered from what it keeps, for so many seconds; 0 is this once.
+
+    Where the answer is the viewer's `own` the edge is to have the origin give it.
+    """
+    fields = {
+        "Cache-Control": f"max-age={seconds}" if seconds else "no-store",
+        **({"Streamer-Pass": "yes"} if own else {}),
+    }
+    return await Reply(204, head(204, render(fields), length=None)).send(request)
+
+
+async def _narrowed(request: web.Request, entry: Entry) -> Entry:
+    """Return the entry of a manifest as the request's token grants it."""
+    body = entry.body or b""
+    own = await asyncio.to_thread(narrowed, request, body, coded=b"Content-Encoding: gzip" in entry.tail)
+    kind = Kind.PRIVATE_MPD if request.path.endswith(keys.MPD) else Kind.PRIVATE_PLAYLIST
+    etag = content_etag(own)
+    return Entry(size=len(own), etag=etag, common=common(kind, etag), content=content(kind), body=own)
 
 
 def common(kind: Kind, etag: str, *, target_duration: int = 0) -> dict[str, str]:

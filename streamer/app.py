@@ -53,8 +53,9 @@ from streamer.placement_routes import PlacementRoutes
 from streamer.placements import Placements
 from streamer.presence import Presence
 from streamer.problems import problem_middleware
+from streamer.protection import Protection
 from streamer.quota import Quota
-from streamer.rows import Clock, Fill, show, wall_clock
+from streamer.rows import Clock, Fill, PlaybackPolicy, show, wall_clock
 from streamer.session import Session
 from streamer.shelf import Shelf
 from streamer.snapshots import Snapshots
@@ -96,6 +97,7 @@ class _Media:
     quota: Quota
     live: Station
     mirrors: Mirrors
+    protection: Protection
 
 
 @asynccontextmanager
@@ -186,6 +188,7 @@ async def _tools(
         inits=Inits(spawner),
         encoder=build,
         fill=Fill(config.fill),
+        policy=PlaybackPolicy(config.playback_policy),
         effort=Effort(preset=config.encode_preset, copy=config.encode_copy),
         indexes=indexes,
         hands=own,
@@ -230,7 +233,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         truth.broadcasts,
         markers=truth.markers,
         asset=truth.catalog.get,
-        changed=lambda asset: works.captions_changed(asset),  # noqa: PLW0108
+        changed=lambda asset: works.changed(asset),  # noqa: PLW0108
         began=lambda asset, destination: mirrors.on_air(asset, destination),  # noqa: PLW0108
         bus=truth.bus,
         channels=truth.channels,
@@ -240,12 +243,21 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         effort=tools.effort,
         clock=truth.clock,
     )
-    origin = Origin(tools.store, shelf, memory=config.cache_bytes, asked=asked, live=live.delivery)
+    protection = Protection(config, truth, stack)
+    origin = Origin(
+        tools.store,
+        shelf,
+        memory=config.cache_bytes,
+        asked=asked,
+        live=live.delivery,
+        gate=protection.gate,
+    )
     stack.push_async_callback(origin.close)
 
     def forget(asset: str) -> None:
         shelf.forget(asset)
         origin.forget(asset)
+        protection.policies.forget(asset)
 
     def evicted(one: Kept) -> None:
         making = works.making(one.asset)
@@ -264,6 +276,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         quota=quota,
         live=live,
         mirrors=mirrors,
+        protection=protection,
     )
 
 
@@ -333,6 +346,7 @@ def _application(
     async def describe(asset: str) -> dict[str, object]:
         return show(await truth.catalog.get(asset))
 
+    app.add_routes(media.protection.routes(media.origin.serve))
     app.add_routes(
         upload_routes(media.inbox, media.works, settings, describe=describe, once=truth.replays.once)
     )

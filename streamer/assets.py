@@ -17,6 +17,7 @@ from streamer.access import Policy, principal_key
 from streamer.catalog import PAGE_MAX, Catalog
 from streamer.cursors import page_limit
 from streamer.errors import InvalidRequest, WrongState
+from streamer.policy_wish import policy_of
 from streamer.replays import Answer, Replays, fingerprint
 from streamer.rows import Asset, Caption, Fill, State, show
 from streamer.session import answer, json_body, raw_body
@@ -43,6 +44,9 @@ class Works(Protocol):
 
     async def refill(self, asset_id: str, fill: Fill) -> None:
         """Make all of an asset from now on, or only what viewers ask for."""
+
+    async def changed(self, asset_id: str) -> None:
+        """Render the manifests anew, and ask again who may have them."""
 
 
 class Manifests(Protocol):
@@ -124,22 +128,26 @@ class Assets:
         return answer(show(asset, log=request[principal_key].policy >= Policy.VIEWER))
 
     async def change(self, request: web.Request) -> web.Response:
-        """Change the title, or what of the asset is made."""
+        """Change the title, what of the asset is made, or who may watch it."""
         asset = request.match_info["asset"]
         wish = await json_body(request)
-        title, fill = wish.get("title"), wish.get("fill")
-        if title is None and fill is None:
-            raise InvalidRequest("`title` or `fill` is missing.")
+        title, fill, policy = wish.get("title"), wish.get("fill"), wish.get("policy")
+        if title is None and fill is None and policy is None:
+            raise InvalidRequest("`title`, `fill` or `policy` is missing.")
         if not isinstance(title, str | None):
             raise InvalidRequest("`title` is a text.")
         if fill is not None and fill not in list(Fill):
             raise InvalidRequest(f"`fill` is one of {', '.join(Fill)}.")
+        signed = None if policy is None else policy_of(policy)
         if fill is not None:
             _made_here(await self._catalog.get(asset))
         if title is not None:
             await self._catalog.rename(asset, clean_title(title))
         if fill is not None:
             await self._works.refill(asset, Fill(fill))
+        if signed is not None:
+            await self._catalog.set_policy(asset, signed)
+            await self._works.changed(asset)
         return answer(show(await self._catalog.get(asset)))
 
     async def delete(self, request: web.Request) -> web.Response:

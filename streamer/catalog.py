@@ -22,6 +22,7 @@ from streamer.rows import (
     Fill,
     Generation,
     Page,
+    PlaybackPolicy,
     Rung,
     State,
     failure_json,
@@ -56,6 +57,7 @@ class Catalog:
         state: State = State.UPLOADING,
         received: int = 0,
         fill: Fill = Fill.FULL,
+        policy: PlaybackPolicy = PlaybackPolicy.PUBLIC,
     ) -> Asset:
         """Create an asset and its channel. `size` in bytes is None while it is not known."""
         now = self._clock()
@@ -74,6 +76,7 @@ class Catalog:
                     received=received,
                     upload_id=upload_id,
                     fill=str(fill),
+                    policy=str(policy),
                     warnings=[],
                 )
             )
@@ -135,6 +138,10 @@ class Catalog:
     async def set_fill(self, asset: str, fill: Fill) -> Asset:
         """Say whether all of the asset is made, or what is watched."""
         return await self._change(asset, fill=str(fill))
+
+    async def set_policy(self, asset: str, policy: PlaybackPolicy) -> Asset:
+        """Say who may watch the asset."""
+        return await self._change(asset, policy=str(policy))
 
     async def set_state(self, asset: str, state: State) -> Asset:
         """Set the state; a failure is forgotten unless the state is `failed`."""

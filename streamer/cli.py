@@ -201,6 +201,19 @@ def token_create(
     _finish(create(_load(config, data=data), name=name, role=role))
 
 
+@token_app.command("playback")
+def token_playback(
+    identity: Annotated[str, typer.Argument(help="An asset's or a stream's id.", metavar="ID")],
+    expires: Annotated[str, typer.Option(help="How long it holds: 90s, 30m, 1h or 7d.")] = "1h",
+    data: Data = None,
+    config: Settings = None,
+) -> None:
+    """Sign a playback token: whoever has it may watch one asset or stream."""
+    from streamer.token_command import playback  # noqa: PLC0415
+
+    _finish(playback(_load(config, data=data), identity, expires=expires))
+
+
 @token_app.command("list")
 def token_list(data: Data = None, config: Settings = None) -> None:
     """List the tokens, without their secrets."""

@@ -9,6 +9,7 @@ import socket
 import tomllib
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,7 +43,7 @@ PART_LEAST, PART_MOST = Fraction(1, 10), Fraction(2)
 DVR_MOST = 86_400
 RECONNECT_MOST = 1800
 
-_SECRET = frozenset({"database", "live_admission_secret", "live_ice_servers", "destinations"})
+_SECRET = frozenset({"database", "live_admission_secret", "live_ice_servers", "destinations", "edge_secret"})
 
 FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a key
 
@@ -229,6 +230,23 @@ class Config(BaseSettings):
     live_destination: str | None = Field(
         None,
         description="Name of the destination that new live streams are published to while they are on air.",
+    )
+    playback_policy: Literal["public", "signed"] = Field(
+        "public", description="Who may watch new assets and streams: everybody, or who has a playback token."
+    )
+    playback_token_max_seconds: int = Field(
+        7 * 86_400, ge=60, description="A playback token that holds for longer from now on opens nothing."
+    )
+    edge_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What edges send as `Streamer-Edge`; they check playback tokens before they keep media.",
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)] = (
+        Field(
+            (),
+            description="Networks, by commas, of proxies that are believed when they say who asks.",
+        )
     )
     outbound_allow: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)

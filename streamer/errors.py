@@ -47,6 +47,18 @@ class NoSuchToken(ServerError):
     """No token has this id."""
 
 
+class NoSuchPlaybackKey(ServerError):
+    """No playback key has this id."""
+
+    def __init__(self, key: str) -> None:
+        """Name the id that was asked for."""
+        super().__init__(f"There is no playback key {key!r}.")
+
+
+class TooManyPlaybackKeys(ServerError):
+    """There are as many playback keys as there may be."""
+
+
 class NoSuchWebhook(ServerError):
     """No webhook has this id."""
 

@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from packager.errors import StoreFailed
 from streamer.hot import Entry, Read
+from streamer.passage import head_for
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Reply(web.StreamResponse):
         if entry is None or entry.body is None or transport is None or transport.is_closing():
             return
         self._written = True
-        lines = self._lines + last_lines(int(time.time()), _connection(request))
+        lines = head_for(request, self._lines) + last_lines(int(time.time()), _connection(request))
         body = entry.body if self._span == (0, entry.size) else entry.body[slice(*self._span)]
         if len(body) <= _ONE_WRITE:
             transport.write(lines + body)
@@ -97,7 +98,7 @@ class Reply(web.StreamResponse):
             await _drained(request, transport)
 
     async def _send_entry(self, request: web.Request, transport: asyncio.Transport) -> None:
-        lines = self._lines + last_lines(int(time.time()), _connection(request))
+        lines = head_for(request, self._lines) + last_lines(int(time.time()), _connection(request))
         entry = self._entry
         start, stop = self._span
         if entry is None or start == stop:
@@ -128,7 +129,8 @@ class Growing(Reply):
         self._pieces = pieces
 
     async def _send(self, request: web.Request, transport: asyncio.Transport) -> None:
-        transport.write(self._lines + last_lines(int(time.time()), _connection(request)))
+        lines = head_for(request, self._lines)
+        transport.write(lines + last_lines(int(time.time()), _connection(request)))
         async with contextlib.aclosing(self._pieces) as pieces:
             async for piece in pieces:
                 if transport.is_closing():

@@ -14,7 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer import schema
 from streamer.database import Transaction
 from streamer.errors import NoSuchAsset
-from streamer.rows import Asset, Caption, Failure, Fill, Generation, Live, Rung, State, StreamState
+from streamer.rows import (
+    Asset,
+    Caption,
+    Failure,
+    Fill,
+    Generation,
+    Live,
+    PlaybackPolicy,
+    Rung,
+    State,
+    StreamState,
+)
 
 
 def insert_new(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -161,6 +172,7 @@ def _asset(
         rungs=tuple(Rung(**rung, done=_there(row, rung, done)) for rung in rungs),
         captions=tuple(captions),
         fill=Fill(row.fill),
+        policy=PlaybackPolicy(row.policy),
         live=live,
     )
 

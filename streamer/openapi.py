@@ -6,10 +6,18 @@ from typing import Final
 
 from aiohttp import web
 
-from streamer import openapi_channels, openapi_live, openapi_operations, openapi_publish, openapi_webhooks
+from streamer import (
+    openapi_channels,
+    openapi_live,
+    openapi_operations,
+    openapi_playback,
+    openapi_publish,
+    openapi_webhooks,
+)
 from streamer.openapi_pieces import (
     COUNT,
     ONCE,
+    POLICY,
     TEXT,
     Json,
     answers,
@@ -65,7 +73,9 @@ _ASSETS: Final[Json] = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "string", "contentMediaType": "application/octet-stream"}
+                        "title": TEXT,
+                        "policy": POLICY,
+                        "file": {"type": "string", "contentMediaType": "application/octet-stream"},
                     },
                 },
                 kind="multipart/form-data",
@@ -77,7 +87,7 @@ _ASSETS: Final[Json] = {
         "get": operation("showAsset", "Show an asset.", answers("200", "The asset.", ref("Asset")), **_OPEN),
         "patch": operation(
             "changeAsset",
-            "Change the title, or what of it is made.",
+            "Change the title, what of it is made, or who may watch it.",
             answers("200", "The asset.", ref("Asset")),
             requestBody=body(
                 {
@@ -86,6 +96,7 @@ _ASSETS: Final[Json] = {
                     "properties": {
                         "title": {"type": "string", "minLength": 1, "maxLength": 500},
                         "fill": {"enum": ["full", "watched"]},
+                        "policy": POLICY,
                     },
                 }
             ),
@@ -210,6 +221,7 @@ _SCHEMAS: Final[Json] = {
             "title": TEXT,
             "state": {"enum": ["uploading", "probing", "playable", "complete", "failed"]},
             "fill": {"enum": ["full", "watched"], "description": "What of it is made."},
+            "policy": POLICY,
             "created": {"type": "string", "format": "date-time"},
             "duration": or_null("number", description="Seconds; null while unknown."),
             "seekable": or_null(
@@ -279,6 +291,7 @@ def document(version: str) -> Json:
             **_ASSETS,
             **_UPLOADS,
             **openapi_publish.PATHS,
+            **openapi_playback.PATHS,
             **openapi_operations.PATHS,
             **openapi_webhooks.PATHS,
             **openapi_live.PATHS,
@@ -289,6 +302,7 @@ def document(version: str) -> Json:
             "schemas": {
                 **_SCHEMAS,
                 **openapi_publish.SCHEMAS,
+                **openapi_playback.SCHEMAS,
                 **openapi_operations.SCHEMAS,
                 **openapi_webhooks.SCHEMAS,
                 **openapi_live.SCHEMAS,

@@ -12,6 +12,7 @@ from streamer.openapi_markers import SCHEMAS as MARKER_SCHEMAS
 from streamer.openapi_markers import WISH as MARKER_WISH
 from streamer.openapi_pieces import (
     ONCE,
+    POLICY,
     TEXT,
     TIME,
     Json,
@@ -65,6 +66,7 @@ _SETTINGS: Final[Json] = {
     "destination": or_null(
         "string", description="Name of the destination that broadcasts go to while they are on air."
     ),
+    "policy": POLICY,
 }
 _TIMES: Final[Json] = {
     name: {"type": "number", "minimum": 0, "description": "Seconds from the beginning of the broadcast."}

@@ -42,6 +42,10 @@ def parameter(name: str, where: str, about: str, schema: Json, *, required: bool
 
 
 TEXT: Final[Json] = {"type": "string"}
+POLICY: Final[Json] = {
+    "enum": ["public", "signed"],
+    "description": "Who may watch: everybody who knows the id, or who has a playback token.",
+}
 COUNT: Final[Json] = {"type": "integer", "minimum": 0}
 TIME: Final[Json] = {"type": "string", "format": "date-time"}
 

@@ -22,6 +22,7 @@ from streamer.answers import absent, common, content, judged, not_allowed, prefl
 from streamer.coding import compressed
 from streamer.conditions import accepts_gzip, plain
 from streamer.hot import Entry, Hot
+from streamer.passage import passage_key
 from streamer.problems import Problem
 
 SMALL = 64 * 1024
@@ -85,13 +86,23 @@ class Live(Protocol):
         """Answer a GET or HEAD for a key that some asset may have; None where the store is to answer."""
 
 
+class Gate(Protocol):
+    """Who may have media without a token."""
+
+    def open(self, identity: str) -> bool:
+        """Say without a wait whether an asset is known to be public."""
+
+    async def direct(self, request: web.Request, *identities: str) -> Problem | None:
+        """Return why a request without a token is refused, None where it may pass."""
+
+
 class Origin:
     """Answers GET, HEAD and OPTIONS for assets; keys of the store begin with the asset's id.
 
     `memory` bounds the bytes of small objects kept at hand, `files` the open descriptors. An object is looked
     up again in the store after `recheck` seconds; `forget` makes this node notice a deletion at once. What is
     `live` goes before the store. `asked` is told of every object that was found there, by its name in the
-    store, as often as it is looked up.
+    store, as often as it is looked up. The `gate` is asked first who may have it.
     """
 
     def __init__(
@@ -103,12 +114,14 @@ class Origin:
         files: int = 512,
         recheck: float = 30,
         live: Live | None = None,
+        gate: Gate | None = None,
         asked: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._shelf = shelf
         self._recheck = recheck
         self._live = live
+        self._gate = gate
         self._asked = asked
         self._hot = Hot(memory=memory, files=files)
         self._manifests = Hot(memory=memory // 4, files=0)
@@ -140,7 +153,13 @@ class Origin:
         """Answer one request. The key is taken from the request line as it came: no decoding, no dots."""
         target = request.raw_path.partition("?")[0]
         entry = self._hot.get(target[len(_PREFIX) :])
-        if entry is not None and request.method == "GET" and self._fresh(entry) and plain(request.headers):
+        if (
+            entry is not None
+            and request.method == "GET"
+            and self._fresh(entry)
+            and plain(request.headers)
+            and (self._gate is None or self._gate.open(target[len(_PREFIX) :].partition("/")[0]))
+        ):
             return await whole(request, entry)
         found = _TARGET.fullmatch(target)
         if found is None:
@@ -159,6 +178,12 @@ class Origin:
         name = asset_id
         if self._live is not None:
             asset_id = await self._live.asset(name, key)
+        # Who has come by a token has passed the gate.
+        if self._gate is not None and passage_key not in request:
+            refused = await self._gate.direct(request, name, asset_id)
+            if refused is not None:
+                return await refuse(request, refused, Kind.FAILED)
+        if self._live is not None:
             answer = await self._live.answer(request, asset_id, key)
             if answer is not None:
                 return answer

@@ -82,6 +82,10 @@ TABLE: dict[type[Exception], Entry] = {
     errors.NoSuchRun: Entry(status=404, slug="no-such-run", title="No such Run"),
     errors.NoSuchToken: Entry(status=404, slug="no-such-token", title="No such token"),
     errors.NoSuchCaption: Entry(status=404, slug="no-such-caption", title="No such captions"),
+    errors.NoSuchPlaybackKey: Entry(status=404, slug="no-such-playback-key", title="No such playback key"),
+    errors.TooManyPlaybackKeys: Entry(
+        status=409, slug="too-many-playback-keys", title="There are too many playback keys"
+    ),
     errors.NoSuchWebhook: Entry(status=404, slug="no-such-webhook", title="No such webhook"),
     errors.TooManyWebhooks: Entry(status=409, slug="too-many-webhooks", title="There are too many webhooks"),
     errors.NoSuchDestination: Entry(status=404, slug="no-such-destination", title="No such destination"),

@@ -47,6 +47,13 @@ class Fill(StrEnum):
     WATCHED = "watched"
 
 
+class PlaybackPolicy(StrEnum):
+    """Who may watch: whoever knows the id, or whoever has a playback token."""
+
+    PUBLIC = "public"
+    SIGNED = "signed"
+
+
 class StreamState(StrEnum):
     """Where a live stream stands: on a `slate` it waits for its publisher."""
 
@@ -156,6 +163,7 @@ class Asset:
     rungs: tuple[Rung, ...] = ()
     captions: tuple[Caption, ...] = ()
     fill: Fill = Fill.FULL
+    policy: PlaybackPolicy = PlaybackPolicy.PUBLIC
     live: Live | None = None
 
     @property
@@ -238,6 +246,7 @@ def show(asset: Asset, *, log: bool = True) -> dict[str, Any]:
         "title": asset.title,
         "state": str(asset.state),
         "fill": str(asset.fill),
+        "policy": str(asset.policy),
         "created": rfc3339(asset.created),
         "duration": seconds(asset.duration),
         "seekable": seconds(_seekable(asset)) if watchable else None,

@@ -51,6 +51,7 @@ asset = Table(
     Column("maker_until", BigInteger, nullable=False, server_default="0"),
     Column("asked", NAME),  # what its maker is to do, asked of another server
     Column("fill", String(16), nullable=False, server_default="full"),
+    Column("policy", String(16), nullable=False, server_default="public"),
     Column("stream", NAME, ForeignKey("stream.id")),  # the stream that it is a broadcast of
     Index(None, "created", "id"),
     Index(None, "state"),
@@ -253,6 +254,17 @@ token = Table(
     Column("revoked", BigInteger),
     Column("expires", BigInteger),
     Column("parent", NAME, ForeignKey("token.id", ondelete="CASCADE")),  # a session's token
+)
+
+playback_key = Table(  # what playback tokens are verified with
+    "playback_key",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("algorithm", String(16), nullable=False),
+    Column("public", Text, nullable=False),  # PEM
+    Column("private", Text),  # PEM, where the server itself signs with it; null for keys of applications
+    Column("created", BigInteger, nullable=False),
 )
 
 idempotency = Table(

@@ -9,9 +9,16 @@ from contextlib import asynccontextmanager
 from rich.console import Console
 from rich.table import Table
 
+from streamer.asking import opened
+from streamer.catalog import Catalog
+from streamer.channel import Channels
 from streamer.config import Config
 from streamer.database import Database
-from streamer.errors import InvalidRequest
+from streamer.errors import InvalidRequest, NoSuchAsset
+from streamer.live.register import Register
+from streamer.playback_keys import PlaybackKeys
+from streamer.playback_tokens import PlaybackTokens
+from streamer.playback_wish import seconds_of, wish_of
 from streamer.rows import Role, rfc3339
 from streamer.tokens import Tokens
 
@@ -36,6 +43,26 @@ async def create(config: Config, *, name: str, role: str) -> None:
         f"token {token.id} for {name} ({role}); it is shown only now:", markup=False, soft_wrap=True
     )
     print(secret)  # noqa: T201 - the command's output, fit for a pipe
+
+
+async def playback(config: Config, identity: str, *, expires: str) -> None:
+    """Sign a token for an asset or a stream, and print it. Raise InvalidRequest, NoSuchStream."""
+    longest = config.playback_token_max_seconds
+    wish = wish_of({"expires_seconds": seconds_of(expires)}, longest=longest)
+    async with opened(config) as database:
+        channels = Channels(database)
+        try:
+            await Catalog(database, channels).get(identity)
+        except NoSuchAsset:
+            await Register(database, channels).get(identity)
+        issued = await PlaybackTokens(PlaybackKeys(database), longest_seconds=longest).issue(identity, wish)
+    Console(stderr=True).print(
+        f"holds until {rfc3339(issued.grant.expires * 1000)}; watch at /watch/{identity}#token=…, or put "
+        f"/p/TOKEN/{identity}/ in place of /v/{identity}/",
+        markup=False,
+        soft_wrap=True,
+    )
+    print(issued.token)  # noqa: T201 - the command's output, fit for a pipe
 
 
 async def show(config: Config) -> None:

@@ -15,12 +15,15 @@ from streamer.channel import Channels
 from streamer.hands import Hands
 from streamer.indexes import Indexes
 from streamer.ledger import SqlLedger
-from streamer.rows import Fill
+from streamer.rows import Fill, PlaybackPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What making assets needs. `encoder` names the FFmpeg build, `fill` is what is made of new assets."""
+    """What making assets needs. `encoder` names the FFmpeg build, `fill` is what is made of new assets.
+
+    `policy` is who may watch them, where whoever uploads says nothing of it.
+    """
 
     catalog: Catalog
     ledger: SqlLedger
@@ -31,6 +34,7 @@ class Tools:
     inits: Inits
     encoder: str
     fill: Fill
+    policy: PlaybackPolicy
     effort: Effort
     indexes: Indexes
     hands: Hands

@@ -17,7 +17,7 @@ from streamer.errors import CatalogAway, NoSuchAsset, WrongState
 from streamer.leases import Leases, OwnLeases
 from streamer.making import Making
 from streamer.nodes import ASKED, CHANGED
-from streamer.rows import Asset, Clock, Fill, State, wall_clock
+from streamer.rows import Asset, Clock, Fill, PlaybackPolicy, State, wall_clock
 from streamer.tools import Tools
 from streamer.uploads.errors import NoSuchUpload, UploadElsewhere
 from streamer.uploads.inbox import Inbox
@@ -91,13 +91,17 @@ class Works:
         found = self._makings.get(asset_id)
         return found[0] if found else None
 
-    async def begin(self, *, title: str, size: int | None, upload_id: str) -> str:
+    async def begin(self, *, title: str, size: int | None, upload_id: str, policy: str | None = None) -> str:
         """Make the asset of an upload and return its id; the same id again for an upload that is known."""
         known = await self._catalog.by_upload(upload_id)
         if known is not None:
             return known.id
         asset = await self._catalog.create_asset(
-            title=title, size=size, upload_id=upload_id, fill=self._tools.fill
+            title=title,
+            size=size,
+            upload_id=upload_id,
+            fill=self._tools.fill,
+            policy=PlaybackPolicy(policy or self._tools.policy),
         )
         return asset.id
 
@@ -177,8 +181,8 @@ class Works:
                     await self._begin(asset_id, anew=False)
         return self.making(asset_id)
 
-    async def captions_changed(self, asset_id: str) -> None:
-        """Have the manifests rendered anew."""
+    async def changed(self, asset_id: str) -> None:
+        """Have what is held of an asset or a stream read anew, here and at other servers."""
         self._forget(asset_id)
         self._bus.tell(CHANGED, asset_id)
 

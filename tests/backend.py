@@ -79,7 +79,7 @@ class Wishes:
     async def refill(self, asset_id: str, fill: Fill) -> None:
         self.heard.append((f"fill {fill}", asset_id))
 
-    async def captions_changed(self, asset_id: str) -> None:
+    async def changed(self, asset_id: str) -> None:
         self.heard.append(("captions", asset_id))
 
     async def origin(self, asset_id: str) -> Fraction:
@@ -262,6 +262,7 @@ def served(
             slates=slates,
             settings=Settings(),
             addresses=addresses,
+            changed=works.changed,
         ).routes(),
         Publications(back.channels, back.replays).routes(),
         PlacementRoutes(mirrors(back, works), back.replays).routes(),

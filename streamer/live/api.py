@@ -26,7 +26,12 @@ class Part(Protocol):
 
 
 def parts(
-    config: Config, station: Station, *, register: Register, markers: Markers, replays: Replays
+    config: Config,
+    station: Station,
+    *,
+    register: Register,
+    markers: Markers,
+    replays: Replays,
 ) -> tuple[Part, ...]:
     """Return what answers requests."""
     streams = Streams(
@@ -38,6 +43,7 @@ def parts(
         addresses=station.addresses,
         lines=station.lines,
         destinations=config.destinations,
+        changed=station.changed,
     )
     return (
         streams,

@@ -97,6 +97,7 @@ class Broadcasts:
                     received=0,
                     warnings=[],
                     stream=stream,
+                    policy=str(found.settings.policy),
                     maker=self._node,
                 )
             )

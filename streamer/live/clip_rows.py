@@ -17,7 +17,7 @@ from streamer.gather import one as one_asset
 from streamer.ledger import Stored
 from streamer.live.broadcasts import Broadcast, rungs_of
 from streamer.markers import Kept, rows_of
-from streamer.rows import Asset, Clock, State, wall_clock
+from streamer.rows import Asset, Clock, PlaybackPolicy, State, wall_clock
 from streamer.telling import tell
 from streamer.vocabulary.assets import AssetCreated
 
@@ -58,6 +58,7 @@ class ClipRows:
         lives: Sequence[Aired],
         stored: Mapping[str, Sequence[Stored]],
         markers: Sequence[Kept] = (),
+        policy: PlaybackPolicy = PlaybackPolicy.PUBLIC,
     ) -> Asset:
         """Make the asset of a clip whose media and manifests are in the store; `stored` is by generation."""
         now = self._clock()
@@ -74,6 +75,7 @@ class ClipRows:
             "received": size,
             "warnings": [],
             "stream": stream,
+            "policy": str(policy),
             "generation": lives[-1].life.generation,
         }
 

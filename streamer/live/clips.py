@@ -88,6 +88,7 @@ class Clips:
                 lives=clip.lives,
                 stored=stored,
                 markers=kept,
+                policy=source.asset.policy,
             )
             unless_kept.pop_all()
         self._kept()

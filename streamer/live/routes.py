@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Awaitable, Callable, Container
 from typing import Any, Final, Protocol
 
 from aiohttp import hdrs, web
@@ -56,10 +56,12 @@ class Streams:
         addresses: Addresses,
         lines: Lines | None = None,
         destinations: Container[str] = (),
+        changed: Callable[[str], Awaitable[None]],
     ) -> None:
         """Take the register, what ends broadcasts, and the settings of a stream that wishes for nothing.
 
-        `lines` tells ports of SRT, None where there are none; `destinations` are names of configured ones.
+        `lines` tells ports of SRT, None where there are none; `destinations` are names of configured ones;
+        `changed` is told of what is set anew.
         """
         self._register = register
         self._air = air
@@ -69,6 +71,7 @@ class Streams:
         self._addresses = addresses
         self._lines = lines
         self._destinations = destinations
+        self._changed = changed
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -120,6 +123,7 @@ class Streams:
         stream = await self._register.get(request.match_info["stream"])
         settings = settings_of(wish, stream.settings, destinations=self._destinations)
         changed = await self._register.change(stream.id, title=title_of(wish), settings=settings)
+        await self._changed(stream.id)
         return answer(self._shown(request, changed))
 
     async def delete(self, request: web.Request) -> web.Response:

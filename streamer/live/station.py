@@ -64,6 +64,7 @@ class Station:
     lines: Lines | None
     cards: Cards
     marking: Marking
+    changed: Callable[[str], Awaitable[None]]
 
     async def close(self) -> None:
         """Let go of everybody: viewers who wait, and publishers."""
@@ -91,8 +92,8 @@ def station(
 ) -> Station:
     """Make all of it; nothing is begun.
 
-    `asset` finds one by its id, `changed` has its manifests rendered anew; `began` hears of a broadcast and
-    the destination that it goes to.
+    `asset` finds one by its id, `changed` has what is held of one, or of a stream, read anew; `began` hears of
+    a broadcast and the destination that it goes to.
     """
     recordings = Recordings(markers, store, asset=asset, render=recording.manifests)
     recovery = Recovery(broadcasts, ledger, store, recordings=recordings)
@@ -156,6 +157,7 @@ def station(
         whip=whip,
         lines=lines,
         cards=Cards(studio.admit_to, spawner),
+        changed=changed,
         marking=Marking(
             markers, rows, recordings, studio, asset=asset, changed=changed, bus=bus, clock=clock
         ),

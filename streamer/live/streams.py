@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, select
 
 from packager import keys
 from streamer import schema
-from streamer.rows import StreamState, rfc3339, seconds
+from streamer.rows import PlaybackPolicy, StreamState, rfc3339, seconds
 
 
 class Takeover(StrEnum):
@@ -32,7 +32,8 @@ class Settings:
     `part_seconds` is the length of a part, `dvr_seconds` how far viewers may go back, None for all of the
     broadcast, `reconnect_seconds` how long a publisher may stay away. With `passthrough` the publisher's
     pictures are the top rung as they are, where they can be. A `destination` is the name of one that
-    broadcasts are published to while they are on air.
+    broadcasts are published to while they are on air. `policy` is that of the stream's address at once, and
+    of each broadcast from its beginning on.
     """
 
     part_seconds: Fraction = Fraction(333, 1000)
@@ -41,6 +42,7 @@ class Settings:
     passthrough: bool = False
     takeover: Takeover = Takeover.NEWEST
     destination: str | None = None
+    policy: PlaybackPolicy = PlaybackPolicy.PUBLIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ def stored(settings: Settings) -> dict[str, Any]:
         "passthrough": settings.passthrough,
         "takeover": str(settings.takeover),
         "destination": settings.destination,
+        "policy": str(settings.policy),
     }
 
 
@@ -132,4 +135,5 @@ def _settings(row: Mapping[str, Any]) -> Settings:
         passthrough=row.get("passthrough", False),
         takeover=Takeover(row["takeover"]),
         destination=row.get("destination"),
+        policy=PlaybackPolicy(row.get("policy", PlaybackPolicy.PUBLIC)),
     )

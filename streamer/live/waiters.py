@@ -14,6 +14,7 @@ from streamer.answers import absent, judged, refuse
 from streamer.conditions import plain
 from streamer.files import Reply
 from streamer.hot import Entry
+from streamer.passage import narrow
 from streamer.problems import Problem
 
 Outcome = Reply | Entry | None
@@ -124,9 +125,10 @@ class Waiters:
             outcome: Outcome = entry
             if held.outcome.done():
                 continue
-            if entry is not None and held.request.method == "GET" and plain(held.request.headers):
+            asked = held.request
+            if entry is not None and asked.method == "GET" and plain(asked.headers) and not narrow(asked):
                 outcome = Reply(200, entry.whole, entry=entry, stop=entry.size)
-                outcome.write_now(held.request)
+                outcome.write_now(asked)
             written.append((held, outcome))
         for held, outcome in written:
             held.outcome.set_result(outcome)

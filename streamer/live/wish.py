@@ -11,6 +11,8 @@ from streamer.assets import clean_title
 from streamer.config import DVR_MOST, PART_LEAST, PART_MOST, RECONNECT_MOST, Config
 from streamer.errors import InvalidRequest
 from streamer.live.streams import Settings, Takeover
+from streamer.policy_wish import policy_of
+from streamer.rows import PlaybackPolicy
 
 DVR_LEAST = 30
 """Seconds: a shorter window would take from viewers what they are just loading."""
@@ -23,6 +25,7 @@ def configured(config: Config) -> Settings:
         dvr_seconds=config.live_dvr_seconds or None,
         reconnect_seconds=config.live_reconnect_seconds,
         destination=config.live_destination,
+        policy=PlaybackPolicy(config.playback_policy),
     )
 
 
@@ -100,4 +103,5 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "passthrough": _passthrough,
     "takeover": _takeover,
     "destination": _destination,
+    "policy": policy_of,
 }

@@ -9,7 +9,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from streamer.uploads.errors import InvalidUpload, TooLarge, UnsupportedBody
 from streamer.uploads.intake import Answer, Describe, Once
-from streamer.uploads.metadata import clean, title_of_name
+from streamer.uploads.metadata import clean, policy_named, title_of_name
 from streamer.uploads.reception import Reception
 
 CHUNK_BYTES = 256 << 10
@@ -51,11 +51,14 @@ class Form:
     async def _raw(self, request: web.Request) -> str:
         name = request.query.get("name", "")
         return await self._store(
-            request.content.iter_any(), title=title_of_name(name), length=request.content_length
+            request.content.iter_any(),
+            title=title_of_name(name),
+            length=request.content_length,
+            policy=policy_named(request.query.get("policy")),
         )
 
     async def _multipart(self, request: web.Request) -> str:
-        title = ""
+        title, policy = "", None
         try:
             reader = await request.multipart()
             while (part := await reader.next()) is not None:
@@ -64,16 +67,21 @@ class Form:
                 if part.name == "file":
                     _check_part(part)
                     named = title or title_of_name(part.filename or "")
-                    return await self._store(_chunks(part, reader), title=named, length=None)
+                    chunks = _chunks(part, reader)
+                    return await self._store(chunks, title=named, length=None, policy=policy)
                 text = await _field(part)
                 if part.name == "title":
                     title = clean(text)
+                elif part.name == "policy":
+                    policy = policy_named(text)
         except ValueError as error:
             raise InvalidUpload("The form cannot be read.") from error
         raise InvalidUpload("The form has no field `file`.")
 
-    async def _store(self, chunks: AsyncIterator[bytes], *, title: str, length: int | None) -> str:
-        upload = await self._reception.begin(title=title, length=length, resumable=False)
+    async def _store(
+        self, chunks: AsyncIterator[bytes], *, title: str, length: int | None, policy: str | None
+    ) -> str:
+        upload = await self._reception.begin(title=title, length=length, resumable=False, policy=policy)
         try:
             upload = await self._reception.receive(upload, 0, chunks, coming=length)
             if not upload.delivered:

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 class Intake(Protocol):
     """Turn uploads into assets. Every call may come again after a crash, and then changes nothing."""
 
-    async def begin(self, *, title: str, size: int | None, upload_id: str) -> str:
+    async def begin(self, *, title: str, size: int | None, upload_id: str, policy: str | None = None) -> str:
         """Make the asset of an upload and return its id; for an upload known already, the same id again.
 
-        `size` in bytes is None while it is not known. The title is cleaned, and data only.
+        `size` in bytes is None while it is not known. The title is cleaned, and data only. `policy` is public
+        or signed, None for what is usual.
         """
 
     async def arriving(self, asset_id: str) -> None:

@@ -15,6 +15,7 @@ from streamer.uploads.upload import IDENTITY
 TITLE_MAX = 200
 UNTITLED = "Untitled"
 CHECKSUMS = ("sha1", "sha256")
+POLICIES = ("public", "signed")
 
 _KEY = re.compile(r"[!-+\--~]+")  # printable ASCII without space and comma (tus 1.0, Upload-Metadata)
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
@@ -89,6 +90,18 @@ def title_of(pairs: dict[str, bytes]) -> str:
         return given
     named = pairs.get("filename") or pairs.get("name") or b""
     return title_of_name(named.decode("utf-8", "replace"))
+
+
+def policy_of(pairs: dict[str, bytes]) -> str | None:
+    """Return who may watch the asset, by tus metadata; None where they do not say. Raise InvalidUpload."""
+    return policy_named(pairs["policy"].decode("utf-8", "replace")) if "policy" in pairs else None
+
+
+def policy_named(name: str | None) -> str | None:
+    """Return a playback policy as it is, and None for none. Raise InvalidUpload."""
+    if name is not None and name not in POLICIES:
+        raise InvalidUpload(f"`policy` is one of {', '.join(POLICIES)}.")
+    return name
 
 
 def title_of_name(filename: str) -> str:

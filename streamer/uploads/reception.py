@@ -51,8 +51,9 @@ class Reception:
         partial: bool = False,
         parts: tuple[str, ...] = (),
         resumable: bool = True,
+        policy: str | None = None,
     ) -> Upload:
-        """Create an upload, and its asset unless it is partial.
+        """Create an upload, and its asset unless it is partial; `policy` says who may watch that.
 
         Raise TooLarge, TooMany, NoRoom, NotDurable.
         """
@@ -66,7 +67,7 @@ class Reception:
         # The upload exists first: should this process end here, `recover` finds it without an asset, asks for
         # the same asset again and abandons it.
         try:
-            asset = await self.intake.begin(title=title, size=length, upload_id=upload.id)
+            asset = await self.intake.begin(title=title, size=length, upload_id=upload.id, policy=policy)
         except BaseException:
             await self.inbox.remove(upload.id)
             raise
@@ -187,7 +188,9 @@ class Reception:
 
         return await self.inbox.hand_over(upload.id, give)
 
-    async def join(self, parts: tuple[str, ...], *, title: str, metadata: str) -> Upload:
+    async def join(
+        self, parts: tuple[str, ...], *, title: str, metadata: str, policy: str | None = None
+    ) -> Upload:
         """Make one upload of whole partial ones, which are removed. The same parts again: the same upload.
 
         Raise NoSuchUpload, InvalidUpload, TooLarge, NoRoom, NotDurable.
@@ -199,7 +202,7 @@ class Reception:
         if not all(source.partial and source.whole and not source.into for source in sources):
             raise InvalidUpload("Upload-Concat joins partial uploads that are whole.")
         total = sum(source.offset for source in sources)
-        upload = await self.begin(title=title, length=total, metadata=metadata, parts=parts)
+        upload = await self.begin(title=title, length=total, metadata=metadata, parts=parts, policy=policy)
         try:
             joined = await self.receive(upload, 0, self._bytes_of(sources), coming=total)
         except BaseException:

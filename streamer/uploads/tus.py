@@ -13,6 +13,7 @@ from streamer.uploads.metadata import (
     parse_concat,
     parse_metadata,
     parse_size,
+    policy_of,
     title_of,
 )
 from streamer.uploads.reception import Reception
@@ -62,11 +63,11 @@ class Tus:
         """Create an upload; take its first bytes where some came along, or join partial uploads."""
         metadata = request.headers.get("Upload-Metadata", "")
         pairs = parse_metadata(metadata)
-        title = title_of(pairs)
+        title, policy = title_of(pairs), policy_of(pairs)
         concat = request.headers.get("Upload-Concat")
         parts = parse_concat(concat) if concat is not None else None
         if parts is not None:
-            upload = await self._reception.join(parts, title=title, metadata=metadata)
+            upload = await self._reception.join(parts, title=title, metadata=metadata, policy=policy)
             return _created(request, upload)
         length = self._length(request)
         if length is None and request.headers.get("Upload-Defer-Length") != "1":
@@ -82,7 +83,11 @@ class Tus:
             )
         else:
             upload = await self._reception.begin(
-                title=title, length=length, metadata=metadata, partial=concat is not None
+                title=title,
+                length=length,
+                metadata=metadata,
+                partial=concat is not None,
+                policy=policy,
             )
         if not body and length != 0:
             return _created(request, upload)

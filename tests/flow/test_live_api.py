@@ -68,6 +68,7 @@ async def test_a_stream_is_made_with_a_key_that_is_shown_once(call, back):
         "passthrough": False,
         "takeover": "newest",
         "destination": None,
+        "policy": "public",
         "playback": {"hls": f"/v/{identity}/main.m3u8", "dash": f"/v/{identity}/main.mpd"},
         "page": f"/watch/{identity}",
         "ingest": {"rtmp": "rtmp://127.0.0.1:1936/live"},

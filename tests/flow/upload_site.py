@@ -28,7 +28,7 @@ class Shelf:
     told: list[tuple[str, int]] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
 
-    async def begin(self, *, title: str, size: int | None, upload_id: str) -> str:
+    async def begin(self, *, title: str, size: int | None, upload_id: str, policy: str | None = None) -> str:
         asset = f"asset-{upload_id[:8]}"
         self.assets[asset] = {"id": asset, "title": title, "size": size, "state": "uploading"}
         self._note("begin", asset)

@@ -36,6 +36,7 @@ def test_a_playable_asset_is_shown_with_all_its_addresses():
         "title": "Film",
         "state": "playable",
         "fill": "full",
+        "policy": "public",
         "created": "2027-01-15T08:00:00.000Z",
         "duration": 20,
         "seekable": 20,

@@ -33,6 +33,7 @@ def test_a_stream_is_shown_with_its_lasting_addresses():
         "passthrough": False,
         "takeover": "priority",
         "destination": None,
+        "policy": "public",
         "playback": {"hls": "/v/abcdefghjkmn/main.m3u8", "dash": "/v/abcdefghjkmn/main.mpd"},
         "page": "/watch/abcdefghjkmn",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -11,8 +11,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from cdn.grants import TokenRefused
+from cdn.sign import looks_like_token
 from streamer.config import Config
 from streamer.errors import ConfigError, Forbidden, Unauthenticated
+from streamer.playback_tokens import Pass
 from streamer.problems import Handler, Problem
 from streamer.rows import Role
 from streamer.throttle import Throttle
@@ -21,6 +24,10 @@ from streamer.tokens import Token, Tokens
 COOKIE: Final = "streamer_session"
 READS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+
+
+Verified = Callable[[str], Awaitable[Pass]]
+"""Returns what a playback token grants. Raises TokenRefused."""
 
 
 class Policy(IntEnum):
@@ -106,10 +113,19 @@ RULES: Mapping[str, Rule] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who a request comes from. `token` is None for this machine and for the unknown."""
+    """Who a request comes from. `token` is None for this machine and for the unknown.
+
+    `playback` is a playback token that came in its place: it opens an asset, and makes nobody more.
+    """
 
     policy: Policy
     token: Token | None = None
+    playback: Pass | None = None
+
+    @property
+    def held(self) -> Token | Pass | None:
+        """What it is by, and ends with."""
+        return self.token or self.playback
 
 
 ANYBODY = Principal(policy=Policy.PUBLIC)
@@ -161,13 +177,18 @@ class Access:
         public_url: str | None = None,
         rules: Mapping[str, Rule] = RULES,
         throttle: Throttle | None = None,
+        playback: Verified | None = None,
     ) -> None:
-        """Take the address that is listened on: on loopback this machine's users are administrators."""
+        """Take the address that is listened on: on loopback this machine's users are administrators.
+
+        `playback` verifies playback tokens, where such are taken.
+        """
         self._tokens = tokens
         self._rules = rules
         self._loopback = is_loopback(host)
         self._public = urlsplit(public_url or "")
         self._throttle = throttle or Throttle()
+        self._playback = playback
 
     @property
     def secure(self) -> bool:
@@ -200,7 +221,7 @@ class Access:
         needed = rule.write if write else rule.read
         principal = await self.identify(request, needed=needed)
         if principal.policy < needed:
-            if principal is ANYBODY:
+            if principal.policy is Policy.PUBLIC:
                 raise Unauthenticated("Send a token as `Authorization: Bearer …`, or sign in.")
             raise Forbidden(f"This needs the role {needed.name.lower()}.")
         if (
@@ -216,6 +237,11 @@ class Access:
     async def identify(self, request: web.Request, *, needed: Policy = Policy.ADMIN) -> Principal:
         """Return who sent the request. A wrong Bearer token raises Unauthenticated unless all may pass."""
         bearer = _bearer(request)
+        if bearer is not None and self._playback is not None and looks_like_token(bearer):
+            try:
+                return Principal(policy=Policy.PUBLIC, playback=await self._playback(bearer))
+            except TokenRefused:
+                return ANYBODY
         if bearer is not None:
             token = await self.token(request, bearer) if needed is not Policy.PUBLIC else None
             token = token or await self._tokens.find(bearer)
@@ -234,6 +260,11 @@ class Access:
 
     async def principal(self, secret: str, peer: str) -> Principal:
         """Return who has this secret, sent from that address, outside of a request. Raise as `token` does."""
+        if self._playback is not None and looks_like_token(secret):
+            try:
+                return Principal(policy=Policy.PUBLIC, playback=await self._playback(secret))
+            except TokenRefused as error:
+                raise Unauthenticated(error.message) from error
         token = await self._token(secret, peer=peer)
         return Principal(policy=_POLICIES[token.role], token=token)
 

@@ -303,7 +303,13 @@ def _application(
 ) -> web.Application:
     """Put every route behind the same three middlewares."""
     snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register).kinds()
-    access = Access(truth.tokens, host=config.host, public_url=config.public_url)
+    guard = media.protection.gate
+    access = Access(
+        truth.tokens,
+        host=config.host,
+        public_url=config.public_url,
+        playback=media.protection.tokens.verified,
+    )
     presence = Presence(truth.channels, bus=truth.bus, node=config.node_name)
     audience = Audience(truth.channels, presence, Beacons(metrics))
     control = Control(
@@ -314,6 +320,7 @@ def _application(
         most=config.control_max_clients,
         identified=access.principal,
         vigil=truth.vigil,
+        guard=guard,
     )
     instead = fallback(
         truth.channels,
@@ -322,6 +329,7 @@ def _application(
         drain_seconds=config.control_drain_seconds,
         vigil=truth.vigil,
         clock=truth.clock,
+        guard=guard,
     )
     oversight = Oversight(truth.database, clock=truth.clock)
     gauges = Gauges(

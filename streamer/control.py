@@ -13,13 +13,13 @@ from aiohttp import hdrs, web
 from streamer.access import Principal, principal_key
 from streamer.audience import Audience
 from streamer.channel import Channels
-from streamer.errors import InvalidRequest, Unauthenticated
+from streamer.errors import Forbidden, InvalidRequest, Unauthenticated
 from streamer.frames import Message, Opcode
 from streamer.listener import Close, Listener
 from streamer.places import Place
 from streamer.problems import Problem
 from streamer.snapshots import Snapshot
-from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Refused, Subscribing
+from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Guard, Refused, Subscribing
 from streamer.vigil import Vigil
 from streamer.vocabulary.connections import ServerDrain, message
 from streamer.websocket import Limits, upgraded
@@ -53,15 +53,17 @@ class Control:
         limits: Limits | None = None,
         identified: Identified = nobody,
         vigil: Vigil | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Take the channels, a snapshot maker for each kind of them ("assets", "asset", …), and who counts.
 
         Sockets are pinged every `ping_seconds` and may take nothing for `stall_seconds`. When the server
         stops, clients are to come back within `drain_seconds`. `most` may be connected at one time.
-        `identified` tells whose a token is that comes in a message, `vigil` when one does not hold any more.
+        `identified` tells whose a token is that comes in a message, `vigil` when one does not hold any more,
+        `guard` what is signed.
         """
         self._audience = audience
-        self._subscribing = Subscribing(channels, snapshots)
+        self._subscribing = Subscribing(channels, snapshots, guard=guard)
         self._ping_seconds = ping_seconds
         self._stall_seconds = stall_seconds
         self._drain_seconds = drain_seconds
@@ -172,13 +174,25 @@ class Control:
         else:
             client.tell({"type": "authenticated", "role": client.principal.policy.name.lower()})
             self._watch(client)
+            await self._review(client)
+
+    async def _review(self, client: Listener) -> None:
+        """End the subscriptions that were by the right of another token, and are not by this one's."""
+        for channel in tuple(client.subscriptions):
+            try:
+                await self._subscribing.check(channel, client.principal)
+            except Forbidden as error:
+                subscription = client.subscriptions.pop(channel, None)
+                if subscription is not None:
+                    subscription.close()
+                client.tell(Refused(channel, Close.FORBIDDEN, str(error)).message)
 
     def _watch(self, client: Listener) -> None:
         """Have the socket end with the token that it is open by."""
         if client.watch is not None:
             client.watch.cancel()
             client.watch = None
-        token = client.principal.token
+        token = client.principal.held
         if token is not None and self._vigil is not None:
             client.watch = self._vigil.watch(
                 token,

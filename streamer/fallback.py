@@ -15,7 +15,7 @@ from streamer.polling import Polling
 from streamer.rows import Clock
 from streamer.snapshots import Snapshot
 from streamer.sse import Streaming
-from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Subscribing, Wish
+from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Guard, Subscribing, Wish
 from streamer.vigil import Vigil
 
 LAST_EVENT_ID = "Last-Event-ID"
@@ -29,12 +29,14 @@ def fallback(
     drain_seconds: float,
     vigil: Vigil,
     clock: Clock,
+    guard: Guard | None = None,
 ) -> Fallback:
     """Return the two over channels and the snapshot makers for each kind of them.
 
     `most` may use each of them at one time; when the server stops, they come back within `drain_seconds`.
+    `guard` says what is signed.
     """
-    subscribing = Subscribing(channels, snapshots)
+    subscribing = Subscribing(channels, snapshots, guard=guard)
     return Fallback(
         Streaming(subscribing, most=most, drain_seconds=drain_seconds, vigil=vigil),
         Polling(subscribing, most=most, drain_seconds=drain_seconds, clock=clock),

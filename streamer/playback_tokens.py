@@ -17,10 +17,15 @@ _REMEMBERED = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """A token that was verified: what it grants, and by which key."""
+    """A token that was verified: what it grants, and the id of the key that it was signed with."""
 
     grant: Grant
-    kid: str
+    id: str
+
+    @property
+    def expires(self) -> int:
+        """When it ends, in milliseconds since the epoch."""
+        return self.grant.expires * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +68,15 @@ class PlaybackTokens:
             kid = key_id(token)
             if kid not in ring.keys:
                 ring = await self._keys.ring(lacking=kid)
-            found = Pass(grant=verify(token, ring.keys), kid=kid)
+            found = Pass(grant=verify(token, ring.keys), id=kid)
             if ring.generation == self._generation:
                 self._remember(name, found)
         self._check(found.grant)
         return found
 
-    async def holds(self, found: Pass) -> bool:
-        """Say whether the key of a token that was verified is still known."""
-        return found.kid in (await self._keys.ring()).keys
-
     def left(self, grant: Grant) -> int:
         """Return for how many whole seconds a grant holds from now on."""
-        return max(0, grant.expires - self._now())
+        return max(0, (grant.expires * 1000 - self._clock()) // 1000)
 
     async def issue(self, subject: str, wish: Wish) -> Issued:
         """Sign a token for an asset or a stream with the server's own key."""
@@ -89,10 +90,7 @@ class PlaybackTokens:
         return Issued(token=sign(grant, kid=signer.id, private=signer.private), grant=grant)
 
     def _check(self, grant: Grant) -> None:
-        grant.check_time(self._now(), longest=self._longest)
-
-    def _now(self) -> int:
-        return -(-self._clock() // 1000)  # rounded up: never a moment past the end
+        grant.check_time(self._clock() // 1000, longest=self._longest)
 
     def _remember(self, name: bytes, found: Pass) -> None:
         self._known[name] = found

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from streamer.access import Policy
+from streamer.access import Policy, Principal
 from streamer.errors import FellBehind
 from streamer.events import Event
 from streamer.listener import Close
@@ -17,7 +17,7 @@ from streamer.rows import Clock, wall_clock
 from streamer.subscribing import Refused, Subscribing, Wish, closing, encoded
 from streamer.subscription import Subscription
 
-_Key = tuple[tuple[str, ...], str, bool]
+_Key = tuple[tuple[str, ...], str, str]
 _EVENTS = 256  # of one channel in one answer; the rest is in the next
 _HINTS_SECONDS = 1.0  # how long values without an offset wait for others
 
@@ -33,6 +33,13 @@ class Answer:
 def _answer(cursor: str, messages: Sequence[bytes], *, public: bool) -> Answer:
     body = b'{"cursor":"%s","messages":[%s]}' % (cursor.encode(), b",".join(messages))
     return Answer(body=body, public=public)
+
+
+def _right(principal: Principal) -> str:
+    """Return by which right channels are opened: who has the same one may share an answer."""
+    if principal.policy >= Policy.VIEWER:
+        return "viewer"
+    return "" if principal.playback is None else f"playback {principal.playback.grant.subject}"
 
 
 class Polling:
@@ -70,7 +77,7 @@ class Polling:
         """Return what was missed since the cursor, or what happens next, which may be nothing for a while."""
         if self.waiting >= self._most:
             raise Problem("too-many-polls", "Too many polls are held", 503, headers={"Retry-After": "1"})
-        key = (wish.channels, wish.cursor.text(), wish.principal.policy >= Policy.VIEWER)
+        key = (wish.channels, wish.cursor.text(), _right(wish.principal))
         round_ = self._rounds.get(key)
         if round_ is None:
             round_ = self._rounds[key] = _Round(wish)
@@ -120,6 +127,7 @@ class _Round:
         self.messages: list[bytes] = []
         self._wish = wish
         self._refused = False
+        self._public = wish.public
         self._subscriptions: list[Subscription] = []
         self._cursor = wish.cursor
         self._places: dict[str, Place] = {}
@@ -139,6 +147,7 @@ class _Round:
                 self._refused = True
                 self.messages.append(encoded(refused.message))
                 continue
+            self._public = self._public and opened.public
             subscription = opened.subscription
             self._subscriptions.append(subscription)
             self._places[channel] = Place(epoch=subscription.epoch, offset=subscription.offset)
@@ -167,7 +176,7 @@ class _Round:
         # An answer without news names another cursor too: the same one would come out of a cache at once.
         hinted = self._cursor.hinted if self.messages else now
         self.cursor = replace(self._cursor, places=self._places, hinted=hinted).text()
-        return _answer(self.cursor, self.messages, public=self._wish.public and not self._refused)
+        return _answer(self.cursor, self.messages, public=self._public and not self._refused)
 
     def release(self) -> None:
         """Give up the subscriptions."""

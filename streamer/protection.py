@@ -9,7 +9,6 @@ from aiohttp import web
 
 from streamer.config import Config
 from streamer.gate import Gate
-from streamer.playback_keys import PlaybackKeys
 from streamer.playback_routes import KeyRoutes, TokenRoutes
 from streamer.playback_tokens import PlaybackTokens
 from streamer.policies import PlaybackPolicies
@@ -28,7 +27,7 @@ class Protection:
         self._replays: Replays = truth.replays
         self.policies = PlaybackPolicies(truth.database)
         stack.push_async_callback(self.policies.close)
-        self._keys = PlaybackKeys(truth.database, bus=truth.bus, clock=truth.clock)
+        self._keys = truth.playback_keys
         self.tokens = PlaybackTokens(
             self._keys, longest_seconds=config.playback_token_max_seconds, clock=truth.clock
         )

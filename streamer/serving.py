@@ -19,6 +19,7 @@ from rich.console import Console
 from streamer.app import Server, compose
 from streamer.config import Config
 from streamer.errors import ConfigError
+from streamer.masking import Masking
 
 _SAMPLE = "bbb-480p-30s.mp4"
 _SAMPLE_TITLE = "Big Buck Bunny, the first half minute"
@@ -31,9 +32,9 @@ _LARGE = 1 << 20
 async def serve(config: Config, *, sample: bool = False) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status."""
     _return_large_blocks()
-    logging.basicConfig(
-        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    lines = logging.StreamHandler()
+    lines.setFormatter(Masking("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=config.log_level.upper(), handlers=[lines])
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -17,8 +17,7 @@ from streamer.places import Cursor, Place
 from streamer.problems import Problem
 from streamer.subscribing import Refused, Subscribing, Wish, closing, encoded
 from streamer.subscription import Subscription
-from streamer.tokens import Token
-from streamer.vigil import Vigil, Watch
+from streamer.vigil import Held, Vigil, Watch
 from streamer.vocabulary.connections import message
 from streamer.vocabulary.kind import Kind
 
@@ -86,7 +85,7 @@ class Streaming:
         self._streams.add(stream)
         if self._stopping:
             stream.end(Close.SERVER_STOPS, "the server stops", within=self._drain_seconds)
-        watch = self._watch(wish.principal.token, stream)
+        watch = self._watch(wish.principal.held, stream)
         try:
             await stream.run(self._subscribing, beat_seconds=self._beat_seconds)
         except (ConnectionError, TimeoutError):
@@ -100,7 +99,7 @@ class Streaming:
             stream.release()
         return response
 
-    def _watch(self, token: Token | None, stream: Stream) -> Watch | None:
+    def _watch(self, token: Held | None, stream: Stream) -> Watch | None:
         if token is None:
             return None
         over = "the token does not hold any more"

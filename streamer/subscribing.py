@@ -6,8 +6,9 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from cdn.grants import Grant
 from streamer.access import Policy, Principal
 from streamer.channel import Channels
 from streamer.errors import Forbidden, NoSuchAsset, NoSuchChannel, NoSuchStream
@@ -47,10 +48,21 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A subscription, and the message that comes before its events."""
+    """A subscription, the message that comes before its events, and whether both are for everybody."""
 
     subscription: Subscription
     message: Mapping[str, Any]
+    public: bool = True
+
+
+class Guard(Protocol):
+    """Who may hear of what is signed."""
+
+    async def signed(self, *identities: str) -> bool:
+        """Say whether one of these assets and streams is signed."""
+
+    async def opens(self, grant: Grant, identity: str) -> bool:
+        """Say whether a grant is for an asset or a stream."""
 
 
 def public(channel: str) -> bool:
@@ -75,10 +87,31 @@ def closing(code: Close, reason: str, *, within: float = 5) -> dict[str, Any]:
 class Subscribing:
     """Opens channels."""
 
-    def __init__(self, channels: Channels, snapshots: Mapping[str, Snapshot]) -> None:
-        """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream")."""
+    def __init__(
+        self, channels: Channels, snapshots: Mapping[str, Snapshot], *, guard: Guard | None = None
+    ) -> None:
+        """Take the channels and a snapshot maker for each kind of channel ("assets", "asset", "stream").
+
+        `guard` says what is signed; without one nothing is.
+        """
         self._channels = channels
         self._snapshots = snapshots
+        self._guard = guard
+
+    async def check(self, channel: str, principal: Principal) -> bool:
+        """Say whether a channel is for everybody. Raise Forbidden where it is not, and not for this one."""
+        if not public(channel):
+            if principal.policy < Policy.VIEWER:
+                raise Forbidden("This channel is for viewers who have signed in.")
+            return False
+        name = channel.partition(":")[2]
+        if self._guard is None or not await self._guard.signed(name):
+            return True
+        held = principal.playback
+        granted = held is not None and await self._guard.opens(held.grant, name)
+        if principal.policy < Policy.VIEWER and not granted:
+            raise Forbidden("This channel needs a playback token.")
+        return False
 
     async def open(
         self,
@@ -113,8 +146,7 @@ class Subscribing:
         make = self._snapshots.get(kind)
         if make is None:
             raise NoSuchChannel(channel)
-        if not public(channel) and principal.policy < Policy.VIEWER:
-            raise Forbidden("This channel is for viewers who have signed in.")
+        for_all = await self.check(channel, principal)
         epoch, offset = (place.epoch, place.offset) if place else (None, None)
         subscription = await self._channels.subscribe(
             channel, epoch=epoch, offset=offset, hinted=hinted, wake=wake
@@ -132,4 +164,4 @@ class Subscribing:
         except BaseException:
             subscription.close()
             raise
-        return Opened(subscription=subscription, message=message)
+        return Opened(subscription=subscription, message=message, public=for_all)

@@ -17,6 +17,7 @@ from streamer.ledger import SqlLedger
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.register import Register
 from streamer.markers import Markers
+from streamer.playback_keys import PlaybackKeys
 from streamer.replays import Replays
 from streamer.rows import Clock
 from streamer.tokens import Tokens
@@ -31,6 +32,7 @@ class Truth:
     bus: Bus
     database: Database
     tokens: Tokens
+    playback_keys: PlaybackKeys
     vigil: Vigil
     replays: Replays
     channels: Channels
@@ -48,7 +50,8 @@ async def opened(config: Config, stack: AsyncExitStack, clock: Clock) -> Truth:
     tokens = Tokens(database, clock=clock)
     await require_token(config, tokens)
     bus = await stack.enter_async_context(sharing.bus(config))
-    vigil = Vigil(tokens, clock=clock)
+    playback_keys = PlaybackKeys(database, bus=bus, clock=clock)
+    vigil = Vigil(tokens, playback_keys, clock=clock)
     watching = asyncio.create_task(vigil.forever(), name="vigil over tokens")
     stack.push_async_callback(cancelled, watching)
     channels = Channels(database, bus=bus, retention=config.retention, clock=clock)
@@ -61,6 +64,7 @@ async def opened(config: Config, stack: AsyncExitStack, clock: Clock) -> Truth:
         bus=bus,
         database=database,
         tokens=tokens,
+        playback_keys=playback_keys,
         vigil=vigil,
         replays=Replays(database, clock=clock),
         channels=channels,

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from streamer.errors import CatalogAway
+from streamer.playback_keys import PlaybackKeys
+from streamer.playback_tokens import Pass
 from streamer.rows import Clock, wall_clock
 from streamer.tokens import Token, Tokens
 from streamer.vocabulary.connections import TokenExpiring
@@ -15,19 +17,23 @@ from streamer.vocabulary.connections import TokenExpiring
 AHEAD_SECONDS = 60
 LOOK_SECONDS = 10
 
+Held = Token | Pass
+"""What opens a connection. Its id is its own, or that of the key that it was signed with."""
+
 _log = logging.getLogger(__name__)
 
 
 class Vigil:
     """Watches the tokens that connections are open by. Run `forever` as a task to notice revoked ones."""
 
-    def __init__(self, tokens: Tokens, *, clock: Clock = wall_clock) -> None:
-        """Take the tokens, and the wall clock that they live by."""
+    def __init__(self, tokens: Tokens, keys: PlaybackKeys, *, clock: Clock = wall_clock) -> None:
+        """Take the tokens, the keys of playback tokens, and the wall clock that they live by."""
         self._tokens = tokens
+        self._keys = keys
         self._clock = clock
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
 
-    def watch(self, token: Token, *, warn: Callable[[TokenExpiring], None], end: Callable[[], None]) -> Watch:
+    def watch(self, token: Held, *, warn: Callable[[TokenExpiring], None], end: Callable[[], None]) -> Watch:
         """Watch a token until `cancel`: `warn` before it expires, `end` when it does or is revoked."""
         watch = Watch(end, gone=lambda: self._forget(token.id, watch))
         self._watches[token.id].add(watch)
@@ -52,7 +58,9 @@ class Vigil:
     async def look(self) -> None:
         """End the connections whose tokens are no longer valid."""
         watched = tuple(self._watches)
-        valid = await self._tokens.valid(watched) if watched else frozenset()
+        if not watched:
+            return
+        valid = await self._tokens.valid(watched) | (await self._keys.ring()).keys.keys()
         for token in watched:
             if token not in valid:
                 for watch in tuple(self._watches.get(token, ())):

@@ -35,6 +35,7 @@ from streamer.mirrors import Mirrors
 from streamer.openapi import OpenApi
 from streamer.placement_routes import PlacementRoutes
 from streamer.placements import Placements
+from streamer.playback_keys import PlaybackKeys
 from streamer.polling import Polling
 from streamer.presence import Presence
 from streamer.problems import problem_middleware
@@ -224,7 +225,7 @@ def served(
     addresses = Addresses(public_url=public_url, rtmp=lambda: 1936)
     presence = Presence(back.channels, bus=Alone(), node="a", clock=lambda: back.clock.now / 1000)
     audience = Audience(back.channels, presence, Beacons(metrics))
-    vigil = Vigil(back.tokens, clock=back.clock)
+    vigil = Vigil(back.tokens, PlaybackKeys(back.database, clock=back.clock), clock=back.clock)
     control = Control(
         back.channels,
         snapshots,

@@ -30,10 +30,11 @@ async def test_a_token_that_was_signed_here_opens_until_its_end(back, tokens):
     for _ in range(2):  # verified, then remembered
         found = await tokens.verified(issued.token)
         assert found.grant == issued.grant
-        assert await tokens.holds(found)
     assert tokens.left(issued.grant) == 60
-    back.clock.now += 59_001
+    back.clock.now += 59_999
     assert tokens.left(issued.grant) == 0
+    await tokens.verified(issued.token)
+    back.clock.now += 1
     with pytest.raises(Expired):
         await tokens.verified(issued.token)
     assert issued.token not in repr(issued)
@@ -42,10 +43,9 @@ async def test_a_token_that_was_signed_here_opens_until_its_end(back, tokens):
 async def test_a_revoked_key_opens_nothing_from_that_moment_on(keys, tokens):
     issued = await tokens.issue(ASSET, Wish())
     found = await tokens.verified(issued.token)
-    await keys.revoke(found.kid)
+    await keys.revoke(found.id)
     with pytest.raises(KeyUnknown):
         await tokens.verified(issued.token)
-    assert not await tokens.holds(found)
 
 
 async def test_tokens_of_an_application_are_taken_within_the_longest_time(back, keys, tokens):

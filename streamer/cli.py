@@ -88,6 +88,9 @@ def publish(
     complete: Annotated[
         bool, typer.Option("--complete", help="Make all of an asset of which only what is watched is made.")
     ] = False,
+    signed_ok: Annotated[
+        bool, typer.Option("--signed-ok", help="Publish it though it is signed: the bucket is not public.")
+    ] = False,
     json: Json = False,
     endpoint: Endpoint = None,
     region: Region = None,
@@ -103,7 +106,7 @@ def publish(
     from streamer.publishing import Wish, send  # noqa: PLC0415
 
     access = _access(endpoint=endpoint, region=region, profile=profile, role=role, path_style=path_style)
-    wish = Wish(what=what, destination=destination, access=access, complete=complete)
+    wish = Wish(what=what, destination=destination, access=access, complete=complete, signed=signed_ok)
     _finish(send(_load(config, host=host, port=port, data=data), wish, json=json))
 
 

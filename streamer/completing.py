@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from streamer.catalog import Catalog
-from streamer.errors import NotCompleted
-from streamer.rows import Asset, Fill, State
+from streamer.errors import NotCompleted, NotForEverybody
+from streamer.rows import Asset, Fill, PlaybackPolicy, State
 
 LOOK_SECONDS = 0.5
 
@@ -37,6 +37,16 @@ async def recorded(catalog: Catalog, asset_id: str) -> None:
         if not asset.on_air:
             return
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def for_everybody(asset: Asset, *, signed: bool) -> None:
+    """Raise NotForEverybody for a signed asset, unless such may be published there."""
+    if asset.policy is PlaybackPolicy.SIGNED and not signed:
+        raise NotForEverybody(
+            f"Asset {asset.id} is signed, and whoever reaches the bucket could watch it. Publish it where "
+            "something before the bucket checks who may watch, and say so: `signed = true` of the "
+            "destination, or --signed-ok."
+        )
 
 
 def publishable(asset: Asset, *, all_of_it: bool = False) -> None:

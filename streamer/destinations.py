@@ -39,6 +39,9 @@ class Destination(BaseModel):
     live_dvr_seconds: int = Field(
         600, ge=30, le=86_400, description="How far back the manifests of a broadcast on air reach there."
     )
+    signed: bool = Field(
+        False, description="Take signed assets too: what stands before the bucket checks who may watch."
+    )
 
     @property
     def place(self) -> Place:

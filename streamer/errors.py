@@ -95,6 +95,10 @@ class NotCompleted(WrongState):
     """An asset cannot be published: it failed, is on air, or only what is watched of it is made."""
 
 
+class NotForEverybody(WrongState):
+    """An asset is signed, and what was asked for would show it to whoever comes."""
+
+
 class TooManyBroadcasts(ServerError):
     """As many broadcasts are on air as this server may carry."""
 

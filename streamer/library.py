@@ -15,7 +15,7 @@ from streamer.asking import told
 from streamer.assets import ROOT
 from streamer.catalog import Catalog
 from streamer.channel import Channels
-from streamer.completing import Progress, completed, promoted
+from streamer.completing import Progress, completed, for_everybody, promoted
 from streamer.config import Config
 from streamer.copies import Copies
 from streamer.database import Database
@@ -46,12 +46,15 @@ class _Library:
 
 
 @asynccontextmanager
-async def shown(config: Config, asset: str, *, complete: bool, tell: Progress) -> AsyncIterator[Shown]:
+async def shown(
+    config: Config, asset: str, *, complete: bool, signed: bool, tell: Progress
+) -> AsyncIterator[Shown]:
     """Give an asset once it is complete; `complete` has all made of what is only watched.
 
-    Raise NoSuchAsset, NotCompleted, ServerAway.
+    Raise NoSuchAsset, NotCompleted, ServerAway, and NotForEverybody unless it may be `signed`.
     """
     async with _library(config) as library:
+        for_everybody(await library.catalog.get(asset), signed=signed)
         await _complete(config, asset, library, all_of_it=complete, tell=tell)
         yield Viewed(library.shelf, library.store, asset)
 

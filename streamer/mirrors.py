@@ -16,9 +16,16 @@ from cdn.shown import Shown
 from packager.errors import PackagingError
 from streamer.catalog import Catalog
 from streamer.channel import ASSETS, Channels, of_asset
-from streamer.completing import completed, promoted, publishable, recorded
+from streamer.completing import completed, for_everybody, promoted, publishable, recorded
 from streamer.destinations import Destination
-from streamer.errors import CatalogAway, FellBehind, NoSuchAsset, NoSuchDestination, ServerError
+from streamer.errors import (
+    CatalogAway,
+    FellBehind,
+    NoSuchAsset,
+    NoSuchDestination,
+    NotForEverybody,
+    ServerError,
+)
 from streamer.placements import Placement, Placements, Stand, Trouble
 from streamer.rows import Fill, State
 from streamer.vocabulary.publishing import PublishProgress
@@ -109,9 +116,10 @@ class Mirrors:
     ) -> Placement:
         """Begin to publish an asset, complete; or `live`, while it is on air.
 
-        Raise NoSuchAsset, NoSuchDestination, NotCompleted.
+        Raise NoSuchAsset, NoSuchDestination, NotCompleted, NotForEverybody.
         """
         found = await self._catalog.get(asset)
+        for_everybody(found, signed=self._takes_signed(destination))
         if live and found.on_air:
             return await self._wish(asset, destination, Stand.LIVE)
         publishable(found, all_of_it=all_of_it)
@@ -124,6 +132,10 @@ class Mirrors:
     async def of(self, asset: str) -> list[Placement]:
         """Return where an asset is or was published. Raise NoSuchAsset."""
         return await self._placements.of(asset)
+
+    def _takes_signed(self, destination: str) -> bool:
+        known = self._destinations.get(destination)
+        return known is None or known.signed  # an unknown one is told of first
 
     async def _wish(
         self, asset: str, destination: str, state: Stand, *, all_of_it: bool = False
@@ -277,7 +289,8 @@ class Mirrors:
     async def _new(self, asset: str, destination: str, state: Stand = Stand.PUBLISHING) -> None:
         """Begin to publish an asset that never was to be."""
         async with self._turn:
-            with suppress(NoSuchAsset):
+            with suppress(NoSuchAsset, NotForEverybody):
+                for_everybody(await self._catalog.get(asset), signed=self._takes_signed(destination))
                 placement = await self._placements.begin_new(asset, destination, state)
                 if placement is not None:
                     self._begin(placement)

@@ -28,12 +28,16 @@ _ID = re.compile(r"[a-z0-9]{12}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is to be published or withdrawn, and where; `complete` has all made of what is only watched."""
+    """What is to be published or withdrawn, and where; `complete` has all made of what is only watched.
+
+    `signed` lets an asset be published that is not for everybody.
+    """
 
     what: str
     destination: str
     access: Access
     complete: bool = False
+    signed: bool = False
 
 
 async def send(config: Config, wish: Wish, *, json: bool) -> int:
@@ -84,7 +88,9 @@ async def _shown(config: Config, wish: Wish, shower: Face) -> AsyncIterator[Show
         raise NoSuchAsset(wish.what)
     from streamer.library import shown  # noqa: PLC0415 - a folder needs nothing of a server
 
-    async with shown(config, wish.what, complete=wish.complete, tell=shower.making) as asset:
+    named = config.destinations.get(wish.destination)
+    signed = wish.signed or (named is not None and named.signed)
+    async with shown(config, wish.what, complete=wish.complete, signed=signed, tell=shower.making) as asset:
         yield asset
 
 

@@ -92,7 +92,7 @@ def station(
 ) -> Station:
     """Make all of it; nothing is begun.
 
-    `asset` finds one by its id, `changed` has what is held of one, or of a stream, read anew; `began` hears of
+    `asset` finds one by its id, `changed` has what is held of one or of a stream read anew; `began` hears of
     a broadcast and the destination that it goes to.
     """
     recordings = Recordings(markers, store, asset=asset, render=recording.manifests)

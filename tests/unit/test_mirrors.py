@@ -12,10 +12,10 @@ from cdn.errors import EndpointAway, NoSuchBucket
 from cdn.shown import InStore
 from streamer.channel import of_asset
 from streamer.destinations import Destination
-from streamer.errors import NoSuchDestination, NotCompleted
+from streamer.errors import NoSuchDestination, NotCompleted, NotForEverybody
 from streamer.mirrors import Mirrors
 from streamer.placements import Placements, Stand
-from streamer.rows import State
+from streamer.rows import PlaybackPolicy, State
 from streamer.vocabulary.publishing import PublishProgress
 from tests.unit.buckets import Memory, small
 
@@ -99,6 +99,20 @@ async def test_an_asset_lies_under_its_id(back, storage):
     assert (done.objects, done.uploaded) == (14, 14)
     assert {key.startswith(f"vod/{asset}/") for key in storage.bucket.objects} == {True}
     assert back.channels.hints(of_asset(asset)) == []  # how far it is concerns nobody any more
+
+
+async def test_what_is_signed_goes_only_where_that_is_said(back, storage):
+    asset, later = await complete(back), await complete(back)
+    await back.catalog.set_policy(asset, PlaybackPolicy.SIGNED)
+    async with working(back, storage, automatic="cdn") as mirrors:
+        await until(mirrors, later, Stand.PUBLISHED)
+        with pytest.raises(NotForEverybody):
+            await mirrors.publish(asset, "cdn")
+        assert await mirrors.of(asset) == []
+    private = {"cdn": CDN["cdn"].model_copy(update={"signed": True})}
+    async with working(back, storage, destinations=private) as mirrors:
+        await mirrors.publish(asset, "cdn")
+        await until(mirrors, asset, Stand.PUBLISHED)
 
 
 async def test_a_storage_that_is_away_is_tried_again_and_then_no_more(back, storage):

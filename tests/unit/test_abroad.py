@@ -98,7 +98,7 @@ async def test_what_is_named_is_written_before_and_heads_come_last(followed):
     assert sorted(written[:3]) == ["l1/360p/init.mp4", "l1/720p/init.mp4", "l1/audio-0/init.mp4"]
     _, stamp = made.storage.bucket.objects[f"vod/{made.asset}/720p.m3u8"]
     assert (stamp.cache_control, stamp.metadata["cache-tag"]) == (
-        "public, max-age=1",
+        "public, max-age=1, stale-if-error=8",
         f"asset-{made.asset},manifests-{made.asset}",
     )
     feed(made.air, 2, start=1)

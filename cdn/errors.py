@@ -44,6 +44,12 @@ class EndpointAway(PublishError):
     code = "endpoint-away"
 
 
+class StorageFull(PublishError):
+    """The endpoint has no room for more, or a quota is used up."""
+
+    code = "storage-full"
+
+
 class StorageRefused(PublishError):
     """The endpoint refuses a request for another reason, which the message gives."""
 

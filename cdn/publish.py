@@ -12,7 +12,7 @@ from typing import TypeAlias
 from cdn import shown as shows
 from cdn.errors import NotComplete, PublishedMeanwhile
 from cdn.policy import POLICIES, Kind, classify, on_air
-from cdn.s3 import DELETED_AT_ONCE, THREADS, Bucket, Listed, Lost, Stamp
+from cdn.s3 import DELETED_AT_ONCE, HASH, THREADS, Bucket, Listed, Lost, Stamp
 from cdn.shown import Object, Shown
 from cdn.window import Window
 from packager.errors import KeyMissing
@@ -21,7 +21,6 @@ from packager.folder import content_etag
 IN_FLIGHT_BYTES = 64 << 20
 """How much of an asset is in memory at one time; a larger object goes alone."""
 
-HASH = "content-hash"
 TAGS = "cache-tag"
 _MANIFESTS = {Kind.PLAYLIST, Kind.MPD, Kind.MULTIVARIANT}
 

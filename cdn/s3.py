@@ -1,4 +1,4 @@
-"""Buckets of any S3-compatible endpoint, through boto3: list, put, look, delete. Nothing else imports it."""
+"""Buckets of any S3-compatible endpoint, through boto3: list, look, get, put, copy, delete."""
 
 from __future__ import annotations
 
@@ -16,20 +16,13 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, Credentials, DeferredRefreshableCredentials
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-)
-from botocore.exceptions import ConnectionError as Unreachable
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.httpsession import get_cert_path
 from botocore.session import get_session
 from botocore.utils import get_environ_proxies
 
 from cdn import errors
+from cdn.causes import ABSENT, LOST, NO_CONDITIONS, NO_RANGE, TOLD, cause, code_of
 from cdn.places import Access
 from cdn.wire import Wire
 from packager.blocking import blocking
@@ -37,20 +30,14 @@ from packager.blocking import blocking
 THREADS = 8
 """Requests at one time. More cost processor time and gain nothing."""
 
+ATTEMPTS = 5
+HASH = "content-hash"
+"""Name under which the hash of an object's bytes is kept with them."""
+
 DELETED_AT_ONCE = 1000
 _REGION = "us-east-1"  # what endpoints that have no regions take
-_REFUSED = {
-    "AccessDenied",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "InvalidToken",
-    "403",
-}
 _WRITTEN = {200, 201, 204}
-_NO_CONDITIONS = {"NotImplemented", "InvalidArgument", "501"}
-_ABSENT = {"404", "NoSuchKey"}
-_LOST = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_READS = 3  # of one object, where the connection breaks off within its bytes
 _T = TypeVar("_T")
 
 
@@ -60,6 +47,15 @@ class Listed:
 
     size: int
     etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What is known of one object. `metadata` is what was kept with its bytes, names in lower case."""
+
+    size: int
+    etag: str
+    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +133,22 @@ class Bucket:
         """Return what is under a prefix, by key."""
         return await self._call(self._listing, prefix)
 
+    async def look(self, key: str) -> Looked | None:
+        """Return what is known of an object, None where there is none."""
+        return await self._call(self._look, key)
+
     async def metadata(self, key: str) -> dict[str, str]:
         """Return what was kept with an object's bytes, names in lower case; nothing where it is gone."""
-        return await self._call(self._metadata, key)
+        found = await self.look(key)
+        return {} if found is None else dict(found.metadata)
+
+    async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes | None:
+        """Return bytes start to stop (excluded; None is the end), None where there is no object."""
+        return await self._call(self._get, key, start, stop)
+
+    async def copy(self, source: str, target: str) -> bool:
+        """Have the storage write an object under another key too; False where there is no source."""
+        return await self._call(self._copy, source, target)
 
     async def put(self, key: str, body: bytes | Path, stamp: Stamp, *, instead: Listed | None) -> None:
         """Write bytes or a file where there is nothing, or `instead` of what was listed. Raise Lost, OSError.
@@ -162,8 +171,8 @@ class Bucket:
     def _told(self, work: Callable[..., _T], *args: object) -> _T:
         try:
             return work(*args)
-        except (ClientError, BotoCoreError) as error:
-            raise _cause(error, self.name) from error
+        except TOLD as error:
+            raise cause(error, self.name) from error
 
     def _listing(self, prefix: str) -> dict[str, Listed]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
@@ -173,14 +182,45 @@ class Bucket:
             for one in page.get("Contents", ())
         }
 
-    def _metadata(self, key: str) -> dict[str, str]:
+    def _look(self, key: str) -> Looked | None:
         try:
             found = self._client.head_object(Bucket=self.name, Key=key)
         except ClientError as error:
-            if _code(error) in _ABSENT:
-                return {}
+            if code_of(error) in ABSENT:
+                return None
             raise
-        return {name.lower(): value for name, value in found["Metadata"].items()}
+        metadata = {name.lower(): value for name, value in found["Metadata"].items()}
+        return Looked(size=found["ContentLength"], etag=found["ETag"].strip('"'), metadata=metadata)
+
+    def _get(self, key: str, start: int, stop: int | None) -> bytes | None:
+        last = "" if stop is None else str(stop - 1)
+        wanted = {"Range": f"bytes={start}-{last}"} if start or stop is not None else {}
+        for left in reversed(range(_READS)):
+            try:
+                found = self._client.get_object(Bucket=self.name, Key=key, **wanted)
+            except ClientError as error:
+                if code_of(error) in ABSENT:
+                    return None
+                if code_of(error) in NO_RANGE:
+                    return b""
+                raise
+            try:
+                return bytes(found["Body"].read())
+            except (BotoCoreError, OSError) as error:
+                found["Body"].close()
+                if not left:
+                    raise errors.EndpointAway(f"the storage breaks off within an object: {error}") from error
+        return None
+
+    def _copy(self, source: str, target: str) -> bool:
+        named = {"Bucket": self.name, "Key": source}
+        try:
+            self._client.copy_object(Bucket=self.name, Key=target, CopySource=named)
+        except ClientError as error:
+            if code_of(error) in ABSENT:
+                return False
+            raise
+        return True
 
     def _put(self, key: str, body: bytes | Path, stamp: Stamp, instead: Listed | None) -> None:
         wanted: dict[str, str] = {}
@@ -207,10 +247,10 @@ class Bucket:
 
     def _may_do_without(self, error: ClientError, key: str, instead: Listed | None) -> bool:
         """Say whether an object may be written though a condition was refused. Raise Lost."""
-        if _code(error) in _NO_CONDITIONS:
+        if code_of(error) in NO_CONDITIONS:
             self._conditional = False
             return True
-        if _code(error) not in _LOST:
+        if code_of(error) not in LOST:
             return False
         # Ceph 16 takes no quoted tag for its own: then the object that was listed is still there.
         if instead is None or self._tag(key) != instead.etag:
@@ -218,12 +258,8 @@ class Bucket:
         return True
 
     def _tag(self, key: str) -> str:
-        try:
-            return str(self._client.head_object(Bucket=self.name, Key=key)["ETag"]).strip('"')
-        except ClientError as error:
-            if _code(error) in _ABSENT:
-                return ""
-            raise
+        found = self._look(key)
+        return "" if found is None else found.etag
 
     def _delete(self, keys: Sequence[str]) -> None:
         doomed = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
@@ -236,20 +272,21 @@ class Bucket:
 
 @asynccontextmanager
 async def bucket(
-    access: Access, name: str, *, threads: int = THREADS, hurry: bool = False
+    access: Access, name: str, *, threads: int = THREADS, attempts: int = ATTEMPTS, hurry: bool = False
 ) -> AsyncIterator[Bucket]:
     """Give a bucket while the block runs. Raise CredentialsMissing, BadDestination.
 
-    In a `hurry` a request that is not answered is given up within seconds: by then it is of little use.
+    A request is tried so often. In a `hurry` one that is not answered is given up within seconds: by then it
+    is of little use.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="s3")
     closed: list[Callable[[], object]] = [partial(pool.shutdown, cancel_futures=True)]
     try:
         try:
-            reach = partial(_reached, access, name, threads, hurry=hurry)
+            reach = partial(_reached, access, name, threads, attempts, hurry=hurry)
             client, road = await blocking(pool, reach)
         except (BotoCoreError, ValueError) as error:
-            raise _cause(error, name) from error
+            raise cause(error, name) from error
         closed += [client.close] if road is None else [client.close, road.close]
         yield Bucket(client, road, name, pool)
     finally:
@@ -262,7 +299,9 @@ def _close(closed: Sequence[Callable[[], object]]) -> None:
         close()
 
 
-def _reached(access: Access, name: str, threads: int, *, hurry: bool) -> tuple[Any, _Road | None]:
+def _reached(
+    access: Access, name: str, threads: int, attempts: int, *, hurry: bool
+) -> tuple[Any, _Road | None]:
     session = boto3.Session(profile_name=access.profile, region_name=access.region)
     region = session.region_name or _REGION
     if access.role is not None:
@@ -275,7 +314,7 @@ def _reached(access: Access, name: str, threads: int, *, hurry: bool) -> tuple[A
     first = make(Config())
     url = str(first.meta.endpoint_url)
     first.close()
-    client = make(_tuned(url, access, threads, hurry=hurry))
+    client = make(_tuned(url, access, threads, 1 if hurry else attempts, hurry=hurry))
     credentials = session.get_credentials()
     # Through a proxy, and without keys, the client goes alone.
     if credentials is None or get_environ_proxies(url):
@@ -300,7 +339,7 @@ def _assumed(session: boto3.Session, role: str, region: str) -> boto3.Session:
     return boto3.Session(botocore_session=taken)
 
 
-def _tuned(url: str, access: Access, threads: int, *, hurry: bool) -> Config:
+def _tuned(url: str, access: Access, threads: int, attempts: int, *, hurry: bool) -> Config:
     """Return how requests are made to an endpoint.
 
     Checksums of boto3's own cost as much processor time as the rest, and some endpoints refuse their form.
@@ -315,7 +354,7 @@ def _tuned(url: str, access: Access, threads: int, *, hurry: bool) -> Config:
         connect_timeout=2 if hurry else 10,
         read_timeout=10 if hurry else 60,
         tcp_keepalive=True,
-        retries={"mode": "standard", "max_attempts": 1 if hurry else 5},
+        retries={"mode": "standard", "max_attempts": attempts},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={
@@ -323,30 +362,3 @@ def _tuned(url: str, access: Access, threads: int, *, hurry: bool) -> Config:
             **({"payload_signing_enabled": False} if parts.scheme == "https" else {}),
         },
     )
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _cause(error: Exception, name: str) -> errors.PublishError:
-    """Return what an error of boto3 means."""
-    if isinstance(error, ClientError):
-        return _refusal(error, name)
-    if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
-        return errors.CredentialsMissing(f"no keys for the storage: {error}")
-    if isinstance(error, Unreachable | HTTPClientError):
-        return errors.EndpointAway(f"the storage cannot be reached: {error}")
-    if isinstance(error, ValueError):
-        return errors.BadDestination(str(error))
-    return errors.StorageRefused(f"the storage cannot be used: {error}")
-
-
-def _refusal(error: ClientError, name: str) -> errors.PublishError:
-    code, said = _code(error), error.response.get("Error", {}).get("Message", "")
-    told = f"{code} {said}".rstrip()
-    if code in _REFUSED:
-        return errors.AccessRefused(f"the storage refuses access to bucket {name!r}: {told}")
-    if code == "NoSuchBucket":
-        return errors.NoSuchBucket(f"there is no bucket {name!r}")
-    return errors.StorageRefused(f"the storage refused {error.operation_name}: {told}")

@@ -73,7 +73,7 @@ class InStore:
 
     async def read(self, key: str) -> bytes | Path:
         """Return the bytes of an object, or the file that holds them. Raise KeyMissing."""
-        return self._store.path(key) or await self._store.get(key)
+        return await self._store.path(key) or await self._store.get(key)
 
     async def list(self, prefix: str) -> list[str]:
         """Return the keys of stored objects that begin with the prefix."""

@@ -104,6 +104,18 @@ class StoreFailed(PackagingError):
     code = "store-failed"
 
 
+class StoreAway(StoreFailed):
+    """The store is elsewhere and cannot be reached; later the same call may succeed."""
+
+    code = "store-away"
+
+
+class StoreRefused(StoreFailed):
+    """The store is elsewhere and does not accept us: its keys, its bucket or its rules are to blame."""
+
+    code = "store-refused"
+
+
 class BadKey(PackagingError, ValueError):
     """A store key is not a relative path of plain parts."""
 

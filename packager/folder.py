@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packager.errors import StoreFailed, StoreFull
 
+HASH_DIGITS = 32
 _ATTEMPTS = 8
 _FOLDER_ATTEMPTS = 1000
 _KNOWN_ETAGS = 65_536
@@ -25,7 +26,7 @@ _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 def content_etag(body: bytes) -> str:
     """Return the unquoted entity tag of a body: 32 hexadecimal digits of BLAKE2b."""
-    return hashlib.blake2b(body, digest_size=16).hexdigest()
+    return hashlib.blake2b(body, digest_size=HASH_DIGITS // 2).hexdigest()
 
 
 class Folder:
@@ -95,6 +96,14 @@ class Folder:
                 inside = Path(folder).relative_to(self.root)
                 found += [(inside / name).as_posix() for name in files if not name.startswith(".")]
         return sorted(key for key in found if key.startswith(prefix))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return how many bytes each file has whose key begins with the prefix."""
+        found = {}
+        for key in self.walk(prefix):
+            with _causes(), contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                found[key] = (self.root / key).stat().st_size
+        return found
 
     def remove(self, prefix: str) -> None:
         """Remove a file, or where the prefix ends with a slash a whole folder at once."""

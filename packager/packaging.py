@@ -141,12 +141,10 @@ class Packaging:
         for put in await asyncio.gather(*(self.store.put(*one) for one in named), return_exceptions=True):
             if isinstance(put, BaseException):
                 raise put
-        for key in await self.store.list(f"{self.plan.generation}/"):
+        for key, size in (await self.store.sizes(f"{self.plan.generation}/")).items():
             found = keys.parse_segment(key)
             if found is not None and found[1] in self.sizes:
-                stat = await self.store.stat(key)
-                if stat is not None:
-                    self.sizes[found[1]][found[2]] = stat.size
+                self.sizes[found[1]][found[2]] = size
 
     @property
     def segments(self) -> dict[str, int]:

@@ -49,11 +49,17 @@ class Store(Protocol):
     async def list(self, prefix: str) -> list[str]:
         """Return the keys that begin with the prefix, sorted."""
 
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """Return how many bytes each key has that begins with the prefix."""
+
     async def delete(self, prefix: str) -> None:
         """Delete the key, or all keys under the prefix where it ends with a slash. Absence is no error."""
 
-    def path(self, key: str) -> Path | None:
-        """Return the local file of a key where the store has files, else None; the file may not exist."""
+    async def path(self, key: str) -> Path | None:
+        """Return a local file of what the key holds, brought here where it lies elsewhere; None without one.
+
+        The file may not exist, or no longer.
+        """
 
 
 def check_key(key: str) -> str:
@@ -73,7 +79,7 @@ def check_key(key: str) -> str:
     return key
 
 
-def _check_prefix(prefix: str) -> str:
+def check_prefix(prefix: str) -> str:
     """Return the prefix where it could begin a key. Raise BadKey."""
     check_key(f"{prefix}x")
     return prefix
@@ -114,8 +120,12 @@ class MemoryStore:
 
     async def list(self, prefix: str) -> list[str]:
         """Return the keys that begin with the prefix, sorted."""
-        _check_prefix(prefix)
+        check_prefix(prefix)
         return sorted(key for key in self._objects if key.startswith(prefix))
+
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """Return how many bytes each key has that begins with the prefix."""
+        return {key: self._objects[key][1].size for key in await self.list(prefix)}
 
     async def delete(self, prefix: str) -> None:
         """Delete the key, or all keys under the prefix where it ends with a slash."""
@@ -127,7 +137,7 @@ class MemoryStore:
             body, _ = self._objects.pop(key, (b"", None))
             self._used -= len(body)
 
-    def path(self, key: str) -> Path | None:
+    async def path(self, key: str) -> Path | None:
         """Return None: there are no files."""
         check_key(key)
         return None
@@ -191,14 +201,18 @@ class DiskStore:
 
     async def list(self, prefix: str) -> list[str]:
         """Return the keys that begin with the prefix, sorted."""
-        return await self._off_loop(self._folder.walk, _check_prefix(prefix))
+        return await self._off_loop(self._folder.walk, check_prefix(prefix))
+
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """Return how many bytes each key has that begins with the prefix."""
+        return await self._off_loop(self._folder.sizes, check_prefix(prefix))
 
     async def delete(self, prefix: str) -> None:
         """Delete the key, or all keys under the prefix where it ends with a slash."""
         check_key(prefix.removesuffix("/"))
         await self._off_loop(self._folder.remove, prefix)
 
-    def path(self, key: str) -> Path | None:
+    async def path(self, key: str) -> Path | None:
         """Return the file of a key, which may not exist."""
         return self._folder.root / check_key(key)
 
@@ -243,17 +257,22 @@ class Scoped:
 
     async def list(self, prefix: str) -> list[str]:
         """Return the keys that begin with the prefix, sorted."""
-        found = await self._store.list(self._prefix + _check_prefix(prefix))
+        found = await self._store.list(self._prefix + check_prefix(prefix))
         return [key.removeprefix(self._prefix) for key in found]
+
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """Return how many bytes each key has that begins with the prefix."""
+        found = await self._store.sizes(self._prefix + check_prefix(prefix))
+        return {key.removeprefix(self._prefix): size for key, size in found.items()}
 
     async def delete(self, prefix: str) -> None:
         """Delete the key, or all keys under the prefix where it ends with a slash."""
         check_key(prefix.removesuffix("/"))
         await self._store.delete(self._prefix + prefix)
 
-    def path(self, key: str) -> Path | None:
+    async def path(self, key: str) -> Path | None:
         """Return the local file of a key where the store has files, else None."""
-        return self._store.path(self._inner(key))
+        return await self._store.path(self._inner(key))
 
     def _inner(self, key: str) -> str:
         return self._prefix + check_key(key)

@@ -15,7 +15,7 @@ from typing import Protocol
 from aiohttp import web
 
 from cdn.policy import POLICIES, Kind, classify
-from packager.errors import KeyMissing, PackagingError, StoreFailed
+from packager.errors import KeyMissing, PackagingError, StoreAway, StoreFailed, StoreRefused
 from packager.folder import content_etag
 from packager.store import Store
 from streamer.answers import absent, common, content, judged, not_allowed, preflight, refuse, whole
@@ -196,16 +196,19 @@ class Origin:
 
         Unless it is `lasting` the name that was asked for means another asset in a moment.
         """
-        if POLICIES[kind].negotiated:
-            entry = await self._manifest(request, asset_id, key, lasting=lasting)
-        else:
-            try:
+        try:
+            if POLICIES[kind].negotiated:
+                entry = await self._manifest(request, asset_id, key, lasting=lasting)
+            else:
                 entry = await self._object(request, asset_id, key, kind)
-            except OutsidePlan:
-                entry = None
-            except PackagingError as error:
-                problem = Problem(error.code, "This could not be made", 502, error.message)
-                return await refuse(request, problem, Kind.FAILED)
+        except OutsidePlan:
+            entry = None
+        except (StoreAway, StoreRefused) as error:
+            problem = Problem(error.code, "The media store cannot be read", 503, error.message)
+            return await refuse(request, problem, Kind.FAILED)
+        except PackagingError as error:
+            problem = Problem(error.code, "This could not be made", 502, error.message)
+            return await refuse(request, problem, Kind.FAILED)
         if entry is None:
             return await absent(request)
         try:
@@ -292,7 +295,7 @@ class Origin:
                 body = await self._store.get(name)
             except KeyMissing:
                 return None
-        elif (path := self._store.path(name)) is not None:
+        elif (path := await self._store.path(name)) is not None:
             file = await asyncio.to_thread(_open, path, stat.size)
         entry = Entry(
             size=stat.size,

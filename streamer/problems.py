@@ -75,6 +75,10 @@ TABLE: dict[type[Exception], Entry] = {
     packaging.BadCaptions: Entry(status=422, slug="bad-captions", title="Neither WebVTT nor SubRip"),
     packaging.Refused: Entry(status=422, slug="refused", title="Not accepted"),
     packaging.KeyMissing: Entry(status=404, slug="key-missing", title="Not found"),
+    packaging.StoreAway: Entry(status=503, slug="store-away", title="The media store cannot be reached"),
+    packaging.StoreRefused: Entry(
+        status=503, slug="store-refused", title="The media store refuses this server"
+    ),
     packaging.StoreFull: Entry(status=507, slug="store-full", title="The media store is full"),
     errors.NoSuchAsset: Entry(status=404, slug="no-such-asset", title="No such asset"),
     errors.NoSuchStream: Entry(status=404, slug="no-such-stream", title="No such stream"),

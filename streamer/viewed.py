@@ -44,7 +44,7 @@ class Viewed:
         Raise KeyMissing, or another PackagingError where the source cannot be read.
         """
         if await self._store.stat(key) is not None:
-            return self._store.path(key) or await self._store.get(key)
+            return await self._store.path(key) or await self._store.get(key)
         copy = await self._shelf.copied(self._asset, key)
         if copy is None:
             raise KeyMissing("Nothing is stored under this key.", evidence=key)

@@ -521,7 +521,7 @@ async def test_open_files_are_bounded_and_never_closed_in_use(tmp_path):
 
 async def test_a_shortened_file_resets_the_connection(disk, tmp_path):
     assert (await ask(disk, "g1/poster.jpg")).status == 200
-    path = disk.store.path(f"{ASSET}/g1/poster.jpg")
+    path = await disk.store.path(f"{ASSET}/g1/poster.jpg")
     os.truncate(path, 100_000)
     reader, writer = await asyncio.open_connection("127.0.0.1", disk.port)
     writer.write(request_of(f"/v/{ASSET}/g1/poster.jpg"))

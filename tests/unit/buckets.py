@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from cdn.s3 import Listed, Lost, Stamp
+from cdn.s3 import Listed, Looked, Lost, Stamp
 from packager.store import MemoryStore
 
 HEAD = """#EXTM3U
@@ -29,6 +29,16 @@ class Memory:
 
     async def listing(self, prefix: str) -> dict[str, Listed]:
         return {key: self._listed(key) for key in self.objects if key.startswith(prefix)}
+
+    async def look(self, key: str) -> Looked | None:
+        if key not in self.objects:
+            return None
+        listed = self._listed(key)
+        metadata = dict(self.objects[key][1].metadata)
+        return Looked(size=listed.size, etag=listed.etag, metadata=metadata)
+
+    async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes | None:
+        return self.objects[key][0][start:stop] if key in self.objects else None
 
     async def metadata(self, key: str) -> dict[str, str]:
         return dict(self.objects[key][1].metadata) if key in self.objects else {}

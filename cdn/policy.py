@@ -143,6 +143,9 @@ POLICIES: Mapping[Kind, Policy] = MappingProxyType(
     }
 )
 
+LASTING = frozenset(kind for kind, policy in POLICIES.items() if policy.cache == _IMMUTABLE) - {Kind.BUNDLE}
+"""Kinds of objects whose bytes never change."""
+
 _NAME = keys.NAME.pattern
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"
 _SHAPES: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(

@@ -19,8 +19,8 @@ from packager.ladder import Effort
 from packager.package import encoder_build
 from packager.probe import prepare
 from packager.process import Spawner
-from packager.store import DiskStore, Scoped
-from streamer import __version__, sharing
+from packager.store import Scoped
+from streamer import __version__, sharing, storage
 from streamer.access import Access
 from streamer.assets import Assets
 from streamer.audience import Audience
@@ -159,8 +159,7 @@ async def _tools(
 ) -> Tools:
     """Make what encodes and keeps, swept of what interrupted writes have left."""
     disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
-    store = DiskStore(config.data / "media", executor=disk, sync=sync)
-    await store.sweep()
+    store = await stack.enter_async_context(storage.media(config, executor=disk, sync=sync))
     spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
     stack.push_async_callback(cancelled, asyncio.create_task(prepare(spawner), name="prepare to probe"))
     build = await encoder_build(spawner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import socket
@@ -57,6 +58,17 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _named(value: object) -> object:
+    # A place alone, or as the environment has it a table in JSON.
+    if isinstance(value, str):
+        return {"url": value} if "{" not in value else json.loads(value)
+    return value
+
+
+Bucket = Annotated[Destination | None, NoDecode, BeforeValidator(_named)]
+"""`s3://bucket/prefix`, or a table like one of `destinations`."""
+
+
 def _reachable(entries: tuple[str, ...]) -> tuple[str, ...]:
     allowance(entries)
     return entries
@@ -89,6 +101,14 @@ class Config(BaseSettings):
     database: Annotated[SecretStr | None, AfterValidator(_postgresql)] = Field(
         None,
         description="postgresql:// URL of a catalog that several servers share; without it SQLite in `data`.",
+    )
+    media: Bucket = Field(
+        None, description="Bucket that keeps the media, s3://bucket/prefix or a table; without it `data`."
+    )
+    tier_bytes: int = Field(
+        20 << 30,
+        ge=1 << 20,
+        description="Room on the disk, in `data`, for what is used most of the media in a bucket.",
     )
     node: str | None = Field(
         None,

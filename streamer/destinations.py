@@ -1,4 +1,4 @@
-"""Buckets that an operator has named: where they are and how they are reached, without any keys."""
+"""Buckets that an operator names: where they are and how they are reached, without any keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _place(url: str) -> str:
 
 
 class Destination(BaseModel):
-    """One table `[destinations.NAME]`. Keys come from AWS_* variables, a profile or a role."""
+    """One table `[destinations.NAME]`, or `[media]`. Keys come from AWS_* variables, a profile or a role."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cdn.shown import Shown
-from packager.store import DiskStore
+from packager.store import Store
+from streamer import storage
 from streamer.app import compose
 from streamer.asking import told
 from streamer.assets import ROOT
@@ -42,7 +43,7 @@ class _Library:
 
     catalog: Catalog
     shelf: Shelf
-    store: DiskStore
+    store: Store
 
 
 @asynccontextmanager
@@ -65,10 +66,11 @@ async def _library(config: Config) -> AsyncIterator[_Library]:
     if isinstance(config.catalog, Path) and not await asyncio.to_thread(config.catalog.is_file):
         raise NotCompleted(f"There are no assets in {config.data}; name the server's directory with --data.")
     database = await Database.open(config.catalog)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
         channels = Channels(database)
         catalog, ledger = Catalog(database, channels), SqlLedger(database, channels)
-        store = DiskStore(config.data / "media")
+        store = await stack.enter_async_context(storage.beside(config))
         indexes = Indexes(config.data / "indexes", shared=True)
         inbox = DiskInbox(config.data / "uploads")
         yield _Library(
@@ -84,8 +86,6 @@ async def _library(config: Config) -> AsyncIterator[_Library]:
                 markers=Markers(database, channels).of,
             ),
         )
-    finally:
-        await database.close()
 
 
 async def _nobody(_: str) -> None:

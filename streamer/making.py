@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from fractions import Fraction
 
 from packager import keys, present
-from packager.errors import PackagingError
+from packager.errors import PackagingError, StoreAway
 from packager.foresight import foresee
 from packager.package import Made, begin, finish, ornament, write_manifests
 from packager.packaging import Packaging, may_be_the_grid
@@ -155,6 +155,10 @@ class Making:
 
     async def _otherwise(self, known: Known, error: PackagingError, *, arriving: bool) -> Known:
         """Return what to make the asset from after this error, or raise it where that is the end."""
+        if isinstance(error, StoreAway) and known.trail is None:
+            _log.warning("asset %s is gone on with when the store is back: %s", self.asset, error.evidence)
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return known
         if isinstance(error, Mistaken):
             again: Known | None = None
         elif isinstance(error, GridBroken) or may_be_the_grid(known.plan, error):

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 
 from packager.package import encoder_build
 from packager.process import Spawner
-from packager.store import DiskStore
+from streamer import storage
 from streamer.channel import Channels
 from streamer.cluster.joining import Cluster
 from streamer.cluster.labour import log_line
@@ -51,7 +51,7 @@ async def work(config: Config, *, json: bool = False) -> int:
         disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
         spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
         crew = cluster.crew(
-            store=DiskStore(config.data / "media", executor=disk),
+            store=await stack.enter_async_context(storage.beside(config, executor=disk)),
             spawner=spawner,
             encoder=await encoder_build(spawner),
             say=say,

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol, TypeAlias
 
 from packager import keys
-from packager.errors import PackagingError
+from packager.errors import PackagingError, StoreAway
 from packager.life import Aired, Life, Reach
 from packager.parts import Part
 from packager.store import Store
@@ -21,6 +21,10 @@ _WAITING = 256
 """Things to be stored that may wait for a slow disk; beyond, recording ends and the broadcast goes on."""
 
 _NOTED_AT_ONCE = 16
+AGAIN_SECONDS = 2.0
+_LAST_TRIES = 5
+"""How often a store that is away is tried in all once the broadcast is over."""
+
 _log = logging.getLogger(__name__)
 
 _Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
@@ -75,14 +79,26 @@ class Reel:
 class Recorder:
     """Stores the lives of one broadcast, `run` in a task of its own until `close` and all before it are done.
 
-    Where it cannot keep up, or the store fails, the broadcast goes on without a recording: it is `broken`.
+    Where it cannot keep up, or the store fails, the broadcast goes on without a recording: it is `broken`. A
+    store that is away is waited for, as long as there is room for what comes meanwhile.
     `shown` is the life that the catalog has heard of last.
     """
 
-    def __init__(self, asset: str, *, store: Store, broadcasts: Broadcasts, kept: Kept) -> None:
+    def __init__(
+        self,
+        asset: str,
+        *,
+        store: Store,
+        broadcasts: Broadcasts,
+        kept: Kept,
+        again_seconds: float = AGAIN_SECONDS,
+    ) -> None:
         """Take the store of the asset's keys, the rows, and who is told what is stored."""
         self.broken = False
         self.shown: Life | None = None
+        self._closed = False
+        self._tries = _LAST_TRIES
+        self._again_seconds = again_seconds
         self._asset = asset
         self._store = store
         self._broadcasts = broadcasts
@@ -100,6 +116,7 @@ class Recorder:
 
     def close(self) -> None:
         """Say that nothing more comes."""
+        self._closed = True
         self._work.put_nowait(None)
 
     async def run(self) -> None:
@@ -118,12 +135,23 @@ class Recorder:
             self._work.put_nowait(work)
 
     async def _guarded(self, work: _Work) -> None:
-        try:
-            await work()
-        except PackagingError as error:
-            self._break(f"{error.message} {error.evidence}")
-        except NoSuchAsset:
-            self._break("it was deleted")
+        """Do some work, and where the store is away again, as long as more may wait behind it."""
+        while True:
+            try:
+                await work()
+            except StoreAway as error:
+                self._tries -= self._closed
+                if self._tries < 0:
+                    self._break(f"{error.message} {error.evidence}")
+            except PackagingError as error:
+                self._break(f"{error.message} {error.evidence}")
+            except NoSuchAsset:
+                self._break("it was deleted")
+            else:
+                return
+            if self.broken:
+                return
+            await asyncio.sleep(self._again_seconds)
 
     def _break(self, why: str) -> None:
         if not self.broken:

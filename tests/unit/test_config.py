@@ -194,3 +194,20 @@ def test_a_destination_that_does_not_do_is_named(text, named, tmp_path):
     with pytest.raises(ConfigError, match=named) as refused:
         load(file=file)
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given", ["s3://films/media", '{"url": "s3://films/media", "endpoint": "https://s3.example.org"}']
+)
+def test_a_bucket_is_a_place_alone_or_a_table(monkeypatch, given):
+    monkeypatch.setenv("STREAMER_MEDIA", given)
+    media = load().media
+    assert (media.place.bucket, media.place.prefix) == ("films", "media/")
+    assert media.endpoint == ("https://s3.example.org" if "{" in given else None)
+
+
+@pytest.mark.parametrize("given", ["films/media", "{", '{"url": "s3://films/media", "ednpoint": "x"}'])
+def test_a_bucket_that_cannot_be_is_told(monkeypatch, given):
+    monkeypatch.setenv("STREAMER_MEDIA", given)
+    with pytest.raises(ConfigError, match=r"media"):
+        load()

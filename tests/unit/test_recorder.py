@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 
+from packager.errors import StoreAway
 from packager.life import Life, Reach
 from packager.parts import Part
 from packager.store import MemoryStore
@@ -109,3 +110,29 @@ async def test_a_disk_that_falls_behind_is_not_waited_for(waiting):
     for number in range(waiting):
         recorder.keep(LIFE, "360p", number, b"")
     assert recorder.broken
+
+
+class Away(MemoryStore):
+    """A store that is away for so many writes."""
+
+    def __init__(self, times):
+        super().__init__()
+        self._times = times
+
+    async def put(self, key, body):
+        self._times -= 1
+        if self._times >= 0:
+            raise StoreAway("away")
+        return await super().put(key, body)
+
+
+@pytest.mark.parametrize(("times", "broken"), [(3, False), (100, True)])
+async def test_a_store_that_is_away_is_waited_for_but_not_for_ever(times, broken):
+    store, air = Away(times), Air()
+    recorder = Recorder("asset", store=store, broadcasts=Rows(), kept=air, again_seconds=0)
+    recorder.keep(LIFE, "360p", 0, b"body")
+    recorder.close()
+    async with asyncio.timeout(10):
+        await recorder.run()
+    assert recorder.broken == broken
+    assert bool(air.kept) != broken

@@ -23,11 +23,13 @@ class SourceIncomplete(PackagingError):
 
 
 class Original(Protocol):
-    """What a Run reads. `path` is its file, which has holes while bytes are missing."""
+    """What a Run reads."""
 
-    @property
-    def path(self) -> Path:
-        """Return the file, for what can only be read as one: never while it is not whole."""
+    async def file(self) -> Path:
+        """Return a file of this machine, brought here where the source lies elsewhere; for what needs one.
+
+        It has holes while bytes are missing. Raise SourceCut.
+        """
 
     @property
     def received(self) -> int:
@@ -57,6 +59,10 @@ class WholeFile:
         self.path = path
         self.received = path.stat().st_size
         self.whole = True
+
+    async def file(self) -> Path:
+        """Return the file."""
+        return self.path
 
     async def read(self, start: int, stop: int) -> bytes:
         """Return bytes start to stop (excluded). Raise SourceCut where they are not there."""

@@ -130,7 +130,7 @@ async def _texts(packaging: Packaging, *, spawner: Spawner) -> tuple[Rendition, 
         return tuple(words.rendition(plan, rung) for rung in plan.text)
     await arrived(packaging.original)
     renditions, warnings = await words.extract(
-        plan, source=packaging.original.path, store=packaging.store, spawner=spawner
+        plan, source=await packaging.original.file(), store=packaging.store, spawner=spawner
     )
     for warning in warnings:
         packaging.report(Warned(text=warning))

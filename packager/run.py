@@ -262,7 +262,7 @@ async def _execute(run: Run, *, original: Original, store: Store, spawner: Spawn
     if run.reads and run.feed is None:
         if not original.whole:
             raise SourceIncomplete("this part of the video can only be made once all of its file is there")
-        source = original.path
+        source = await original.file()
     argv, drop = _argv(run, source, spawner.ffmpeg)
     command = Command(
         argv=argv,

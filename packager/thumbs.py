@@ -36,7 +36,7 @@ async def poster(plan: Plan, *, original: Original, feeder: Feeder, spawner: Spa
     begin, end = (clock.picture_time(plan.picture, border) for border in plan.shown[number : number + 2])
     feed = feeder.stretch(plan.picture.track, begin, end)
     await arrived(original, None if feed is None else feed.reach)
-    path = None if feed else original.path
+    path = None if feed else await original.file()
     argv = recipe.poster(
         spawner.ffmpeg,
         recipe.Input(path=path, indexed=plan.source.indexed, feed=feed),

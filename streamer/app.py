@@ -20,7 +20,7 @@ from packager.package import encoder_build
 from packager.probe import prepare
 from packager.process import Spawner
 from packager.store import Scoped
-from streamer import __version__, sharing, storage
+from streamer import __version__, receiving, sharing, storage
 from streamer.access import Access
 from streamer.assets import Assets
 from streamer.audience import Audience
@@ -118,8 +118,9 @@ async def compose(
         stack.enter_context(sharing.directory(config))
         truth = await opened(config, stack, clock)
         metrics = Metrics()
-        tools = await _tools(config, stack, truth, sync=sync)
-        media = _media(config, stack, truth, tools, metrics=metrics)
+        inbox = await receiving.inbox(config, stack, truth)
+        tools = await _tools(config, stack, truth, inbox, sync=sync)
+        media = _media(config, stack, truth, tools, inbox=inbox, metrics=metrics)
         settings = UploadSettings(
             max_size=config.upload_max_bytes, expiry_seconds=config.upload_expiry_seconds
         )
@@ -144,9 +145,8 @@ async def compose(
         # Before broadcasts end: to those who watch from a bucket they go on in the next life.
         stack.push_async_callback(media.mirrors.stop)
         await stack.enter_async_context(media.live.doors)
-        if resume:
-            await reception.recover()
-        sweeping = asyncio.create_task(reception.sweep(), name="upload sweeper")
+        recovered = not resume or await reception.recover()
+        sweeping = asyncio.create_task(reception.sweep(recovered=recovered), name="upload sweeper")
         stack.push_async_callback(cancelled, sweeping)
         stack.callback(tools.hands.leave)
         yield Server(
@@ -155,7 +155,12 @@ async def compose(
 
 
 async def _tools(
-    config: Config, stack: AsyncExitStack, truth: Truth, *, sync: Callable[[int], None]
+    config: Config,
+    stack: AsyncExitStack,
+    truth: Truth,
+    inbox: DiskInbox,
+    *,
+    sync: Callable[[int], None],
 ) -> Tools:
     """Make what encodes and keeps, swept of what interrupted writes have left."""
     disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
@@ -171,11 +176,13 @@ async def _tools(
             channels=truth.channels,
             ledger=truth.ledger,
             store=store,
+            find=inbox.source,
             spawner=spawner,
             encoder=build,
         )
     )
-    indexes = Indexes(config.data / "indexes", shared=truth.bus.shared)
+    far = store if config.media is not None else None
+    indexes = Indexes(config.data / "indexes", shared=truth.bus.shared, far=far)
     await asyncio.to_thread(indexes.open)
     return Tools(
         catalog=truth.catalog,
@@ -195,11 +202,17 @@ async def _tools(
     )
 
 
-def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *, metrics: Metrics) -> _Media:
+def _media(
+    config: Config,
+    stack: AsyncExitStack,
+    truth: Truth,
+    tools: Tools,
+    *,
+    inbox: DiskInbox,
+    metrics: Metrics,
+) -> _Media:
     """Make the works, and the shelf and the origin that show what they make."""
     shared, node = truth.bus.shared, config.node_name
-    uploads = config.data / "uploads"
-    inbox = DiskInbox(uploads, node=node if shared else "", reserve=config.disk_reserve_bytes)
     wants = Wants(truth.database, truth.catalog, tools.store, bus=truth.bus, node=node) if shared else None
     leases = SharedLeases(truth.database, truth.ledger, node=node) if shared else None
     quota = Quota(
@@ -213,7 +226,7 @@ def _media(config: Config, stack: AsyncExitStack, truth: Truth, tools: Tools, *,
         tools.catalog,
         tools.ledger,
         tools.store,
-        Copies(tools.catalog, tools.indexes, upload=inbox.path),
+        Copies(tools.catalog, tools.indexes, find=inbox.source),
         making=lambda asset: works.making(asset),  # noqa: PLW0108
         wake=lambda asset: works.wake(asset),  # noqa: PLW0108
         markers=truth.markers.of,

@@ -105,10 +105,14 @@ class Config(BaseSettings):
     media: Bucket = Field(
         None, description="Bucket that keeps the media, s3://bucket/prefix or a table; without it `data`."
     )
+    uploads: Bucket = Field(
+        None,
+        description="Bucket that keeps uploads, as `media` is named: any server goes on with any upload.",
+    )
     tier_bytes: int = Field(
         20 << 30,
         ge=1 << 20,
-        description="Room on the disk, in `data`, for what is used most of the media in a bucket.",
+        description="Room in `data` for what is used most of a bucket's media; as much again for uploads.",
     )
     node: str | None = Field(
         None,

@@ -6,18 +6,18 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from packager import copied
 from packager.copied import Copied
-from packager.errors import PackagingError
-from packager.original import Original, WholeFile
+from packager.errors import PackagingError, StoreAway
+from packager.original import Original
 from packager.plan import from_json
 from streamer.catalog import Catalog
 from streamer.errors import NoSuchAsset
 from streamer.indexes import Indexes
+from streamer.uploads.sources import Find
 
 _KEPT = 64
 _log = logging.getLogger(__name__)
@@ -34,11 +34,11 @@ class Kept:
 class Copies:
     """Finds them, and keeps the ones used last: they hold a map of the tables' file, hardly any memory."""
 
-    def __init__(self, catalog: Catalog, indexes: Indexes, *, upload: Callable[[str], Path]) -> None:
-        """Take the catalog, where the tables are, and who knows the file of an upload by its id."""
+    def __init__(self, catalog: Catalog, indexes: Indexes, *, find: Find) -> None:
+        """Take the catalog, where the tables are, and who finds the source that an upload is."""
         self._catalog = catalog
         self._indexes = indexes
-        self._upload = upload
+        self._find = find
         self._kept: OrderedDict[tuple[str, str], Kept] = OrderedDict()
 
     def forget(self, asset_id: str) -> None:
@@ -73,9 +73,11 @@ class Copies:
             return None
         tables = await self._indexes.tables(asset_id)
         try:
-            original = await asyncio.to_thread(WholeFile, self._upload(asset.upload_id))
+            original = await self._find(asset.upload_id)
             if tables is not None:
                 return Kept(copies=await asyncio.to_thread(copied.of, plan, tables), original=original)
-        except (PackagingError, OSError) as error:
+        except StoreAway:
+            raise
+        except PackagingError as error:
             _log.warning("the source of asset %s cannot be served: %s", asset_id, error)
         return None

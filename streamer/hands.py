@@ -16,6 +16,7 @@ from streamer.config import Config
 from streamer.database import Database
 from streamer.ledger import SqlLedger
 from streamer.sharing import own_slots
+from streamer.uploads.sources import Find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ async def hands(
     channels: Channels,
     ledger: SqlLedger,
     store: Store,
+    find: Find,
     spawner: Spawner,
     encoder: str,
 ) -> AsyncIterator[Hands]:
@@ -55,7 +57,7 @@ async def hands(
         await stack.enter_async_context(cluster)
         farm = await stack.enter_async_context(cluster.farm())
         if config.farm == "both":
-            crew = cluster.crew(store=store, spawner=spawner, encoder=encoder)
+            crew = cluster.crew(store=store, find=find, spawner=spawner, encoder=encoder)
             stop = asyncio.Event()
             stack.push_async_callback(_ended, asyncio.create_task(crew.work(stop), name="own slots"))
             stack.callback(stop.set)

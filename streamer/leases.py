@@ -92,6 +92,12 @@ class SharedLeases:
         chosen = (table.c.id.in_(assets), table.c.maker == self._node)
         await self._write(update(table).where(*chosen).values(maker=None, maker_until=0))
 
+    async def unseat(self, asset: str) -> None:
+        """Take an asset from the server that makes it: its source is no longer there."""
+        table = schema.asset
+        chosen = (table.c.id == asset, table.c.maker != self._node)
+        await self._write(update(table).where(*chosen).values(maker=None, maker_until=0))
+
     async def ask(self, asset: str, wish: str) -> None:
         """Leave a wish for the maker of an asset."""
         await self._write(update(schema.asset).where(schema.asset.c.id == asset).values(asked=wish))

@@ -26,7 +26,6 @@ from streamer.ledger import SqlLedger
 from streamer.markers import Markers
 from streamer.rows import Fill, State
 from streamer.shelf import Shelf
-from streamer.uploads.directory import DiskInbox
 from streamer.viewed import Viewed
 
 _ALONE = {
@@ -71,8 +70,9 @@ async def _library(config: Config) -> AsyncIterator[_Library]:
         channels = Channels(database)
         catalog, ledger = Catalog(database, channels), SqlLedger(database, channels)
         store = await stack.enter_async_context(storage.beside(config))
-        indexes = Indexes(config.data / "indexes", shared=True)
-        inbox = DiskInbox(config.data / "uploads")
+        far = store if config.media is not None else None
+        indexes = Indexes(config.data / "indexes", shared=True, far=far)
+        find = await stack.enter_async_context(storage.sources(config))
         yield _Library(
             catalog=catalog,
             store=store,
@@ -80,7 +80,7 @@ async def _library(config: Config) -> AsyncIterator[_Library]:
                 catalog,
                 ledger,
                 store,
-                Copies(catalog, indexes, upload=inbox.path),
+                Copies(catalog, indexes, find=find),
                 making=lambda _: None,
                 wake=_nobody,
                 markers=Markers(database, channels).of,

@@ -143,22 +143,25 @@ class Making:
 
     async def _make(self) -> None:
         async with AsyncExitStack() as stack:
-            known = await self._known(stack)
+            known: Known | None = None
             while True:
                 arriving = not self._whole.is_set()
                 try:
+                    known = known or await self._known(stack)
                     await self._package(known)
+                except StoreAway as error:
+                    _log.warning("asset %s goes on when the store is back: %s", self.asset, error.evidence)
+                    await asyncio.sleep(_AGAIN_SECONDS)
+                    known = None if known is None or known.trail is not None else known
                 except PackagingError as error:
+                    if known is None:
+                        raise
                     known = await self._otherwise(known, error, arriving=arriving)
                 else:
                     return
 
     async def _otherwise(self, known: Known, error: PackagingError, *, arriving: bool) -> Known:
         """Return what to make the asset from after this error, or raise it where that is the end."""
-        if isinstance(error, StoreAway) and known.trail is None:
-            _log.warning("asset %s is gone on with when the store is back: %s", self.asset, error.evidence)
-            await asyncio.sleep(_AGAIN_SECONDS)
-            return known
         if isinstance(error, Mistaken):
             again: Known | None = None
         elif isinstance(error, GridBroken) or may_be_the_grid(known.plan, error):

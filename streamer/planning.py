@@ -110,15 +110,15 @@ class Planning:
 
     async def keep(self, packaging: Packaging) -> None:
         """Keep what was found out about a followed source, for the next life."""
-        if packaging.index is not None:
-            await self._tools.indexes.keep(self._asset, packaging.index)
+        await self._tools.indexes.keep(self._asset, packaging.index)
 
     async def looked_at(self) -> Known:
         """Return what the source is once it is whole, and a plan for it."""
         await self._whole.wait()
         self.step = "probe"
         probed = await self._probe()
-        return await self._freeze(probed, known_as=await asyncio.to_thread(identity, self._original.path))
+        known_as = await asyncio.to_thread(identity, await self._original.file())
+        return await self._freeze(probed, known_as=known_as)
 
     async def on_the_frame_grid(self, known: Known) -> Known | None:
         """Return it with a plan that does not rely on the source's frame times; None: only once whole."""
@@ -131,10 +131,11 @@ class Planning:
     async def _probe(self, *, received: int | None = None, beside: bool = False) -> Probed:
         into = self._tools.indexes.tables_file(self._asset, beside=beside)
         await asyncio.to_thread(into.unlink, missing_ok=True)  # who has it mapped keeps what it was
+        source = await self._original.file()
         async with self._tools.probes:
             return await probe(
                 self._tools.spawner,
-                self._original.path,
+                source,
                 into=into,
                 size=None if received is None else self._original.size,
                 received=received,
@@ -142,8 +143,7 @@ class Planning:
 
     async def _freeze(self, probed: Probed, *, known_as: str) -> Known:
         self.step = "plan"
-        if probed.index is not None:
-            await self._tools.indexes.keep(self._asset, probed.index)
+        await self._tools.indexes.keep(self._asset, probed.index)
         plan = await asyncio.to_thread(self._plan, probed.source, probed, known_as=known_as)
         return self._driven(Known(plan=plan, index=probed.index, tables=probed.tables))
 

@@ -1,12 +1,14 @@
-"""Where media are kept: a directory, or a bucket behind a part of this machine's disk."""
+"""Where media and uploads are kept: a directory, or a bucket behind a part of this machine's disk."""
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from cdn import s3
@@ -20,6 +22,9 @@ from packager.store import DiskStore, Store
 from streamer.config import Config
 from streamer.destinations import Destination
 from streamer.errors import ConfigError
+from streamer.uploads.directory import DiskInbox
+from streamer.uploads.sources import Find, Sources, on_disk
+from streamer.uploads.spool import Spool
 
 THREADS = 16
 """Requests to the bucket at one time: viewers wait for some of them, and each waits for the network."""
@@ -44,7 +49,7 @@ async def media(
         return
     near = Tier(_tier(config), most=config.tier_bytes, executor=executor)
     await near.open()
-    async with _bucket(config.media) as far:
+    async with _bucket(config.media, what="media") as far:
         tiers = Tiers(far, near, lasting=lasting)
         try:
             yield tiers
@@ -58,12 +63,12 @@ async def beside(config: Config, *, executor: Executor | None = None) -> AsyncIt
     if config.media is None:
         yield DiskStore(config.data / "media", executor=executor)
         return
-    async with _bucket(config.media) as far:
+    async with _bucket(config.media, what="media") as far:
         yield far
 
 
 @asynccontextmanager
-async def _bucket(named: Destination) -> AsyncIterator[Store]:
+async def _bucket(named: Destination, *, what: str) -> AsyncIterator[Store]:
     where = named.place
     async with AsyncExitStack() as stack:
         opening = s3.bucket(named.access, where.bucket, threads=THREADS, attempts=_ATTEMPTS)
@@ -71,12 +76,46 @@ async def _bucket(named: Destination) -> AsyncIterator[Store]:
             far = BucketStore(await stack.enter_async_context(opening), prefix=where.prefix, label=label)
             await far.sizes(_NOTHING)
         except PublishError as error:
-            raise ConfigError(f"media: {error.message}") from error
+            raise ConfigError(f"{what}: {error.message}") from error
         except StoreRefused as error:
-            raise ConfigError(f"media: {error.evidence}") from error
+            raise ConfigError(f"{what}: {error.evidence}") from error
         except StoreAway as error:
-            _log.warning("media: %s %s", error.message, error.evidence)
+            _log.warning("%s: %s %s", what, error.message, error.evidence)
         yield far
+
+
+@asynccontextmanager
+async def uploads(config: Config) -> AsyncIterator[Store | None]:
+    """Give the store of uploads where a bucket keeps them, None where that is `data`. Raise ConfigError."""
+    if config.uploads is None:
+        yield None
+        return
+    async with _bucket(config.uploads, what="uploads") as store:
+        yield store
+
+
+@contextmanager
+def spool(config: Config) -> Iterator[Spool]:
+    """Give a folder for copies of sources that no other process has meanwhile."""
+    for number in count():
+        config.data.mkdir(parents=True, exist_ok=True)
+        with (config.data / f".spool-{number}").open("w") as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            folder = Spool(config.data / f"spool-{number}", most=config.tier_bytes)
+            folder.open()
+            yield folder
+            return
+
+
+@asynccontextmanager
+async def sources(config: Config) -> AsyncIterator[Find]:
+    """Give what finds uploads to who works beside a server: a worker, a command. Raise ConfigError."""
+    async with uploads(config) as store:
+        if store is None:
+            yield on_disk(DiskInbox(config.data / "uploads").path)
+            return
+        with spool(config) as copies:
+            yield Sources(store, copies).of
 
 
 def _tier(config: Config) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from cdn.policy import MANIFEST_LIFE
+from packager.errors import StoreAway
 from streamer.bus import Alone, Bus
 from streamer.catalog import Catalog
 from streamer.errors import CatalogAway, NoSuchAsset, WrongState
@@ -19,7 +20,7 @@ from streamer.making import Making
 from streamer.nodes import ASKED, CHANGED
 from streamer.rows import Asset, Clock, Fill, PlaybackPolicy, State, wall_clock
 from streamer.tools import Tools
-from streamer.uploads.errors import NoSuchUpload, UploadElsewhere
+from streamer.uploads.errors import NoSuchUpload, StorageAway, UploadElsewhere
 from streamer.uploads.inbox import Inbox
 
 RETIRED_SECONDS = MANIFEST_LIFE
@@ -54,6 +55,7 @@ class Works:
         self._bus.hear(CHANGED, lambda asset, _: forget(asset))
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._makings: dict[str, tuple[Making, asyncio.Task[None]]] = {}
+        self._left = False
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -62,12 +64,16 @@ class Works:
 
     async def start(self) -> None:
         """Go on with what an earlier life has left: unfinished assets, and deletions that were cut short."""
+        await self._take_up()
+        self._sweeper = asyncio.create_task(self._sweep(), name="sweeper")
+
+    async def _take_up(self) -> None:
+        self._left = False
         for asset in await self._catalog.tombstones():
             await self.resume(asset)
         for row in await self._catalog.in_state(State.PROBING, State.PLAYABLE):
-            if row.live is None and not _on_demand(row):
+            if row.live is None and not _on_demand(row) and row.id not in self._makings:
                 await self.resume(row.id)
-        self._sweeper = asyncio.create_task(self._sweep(), name="sweeper")
 
     async def stop(self) -> None:
         """Stop every Making; the next life goes on from the segments that exist."""
@@ -123,7 +129,7 @@ class Works:
 
     async def complete(self, asset_id: str, upload_id: str, path: Path) -> None:  # noqa: ARG002 - the seam's
         """Take the sealed bytes of an upload: what was begun while they came is ended, else begun now."""
-        size = (await asyncio.to_thread(path.stat)).st_size
+        size = (await self._inbox.state(upload_id)).offset
         with suppress(NoSuchAsset):
             asset = await self._catalog.set_arrived(asset_id, size)
             making = self.making(asset_id)
@@ -245,6 +251,9 @@ class Works:
             except NoSuchUpload:
                 await self._catalog.fail(asset_id, step="upload", message="the uploaded file is gone")
                 return True
+            except StorageAway as error:
+                self._put_off(asset_id, error)
+                return False
             if not await self._leases.take(asset_id):
                 return False
             await self._halt(asset_id)
@@ -275,7 +284,18 @@ class Works:
             found[1].cancel()
             await asyncio.gather(found[1], return_exceptions=True)
 
+    def _put_off(self, asset_id: str, error: Exception) -> None:
+        """Have the next sweep take up what a storage that is away keeps from being done."""
+        _log.warning("asset %s is taken up when the storage is back: %s", asset_id, error)
+        self._left = True
+
     async def _purge(self, asset_id: str, *, bytes_too: bool = True) -> None:
+        try:
+            await self._purge_now(asset_id, bytes_too=bytes_too)
+        except (StoreAway, StorageAway) as error:
+            self._put_off(asset_id, error)
+
+    async def _purge_now(self, asset_id: str, *, bytes_too: bool) -> None:
         upload = await self._catalog.upload_of(asset_id)
         if upload is not None and bytes_too:
             try:
@@ -293,6 +313,8 @@ class Works:
 
     async def sweep_once(self) -> None:
         """Remove retired generations once no manifest that names them can still be in a cache."""
+        if self._left:
+            await self._take_up()
         for old in await self._catalog.retired(self._clock() - RETIRED_SECONDS * 1000):
             await self._tools.store.delete(f"{old.asset}/{old.name}/")
             await self._catalog.drop_generation(old.asset, old.name)

@@ -22,7 +22,7 @@ from streamer.config import Config
 from streamer.database import Database
 from streamer.errors import ConfigError
 from streamer.ledger import SqlLedger
-from streamer.uploads.directory import DiskInbox
+from streamer.uploads.sources import Find
 
 
 class Cluster:
@@ -66,8 +66,8 @@ class Cluster:
         """Return the farm that hands Runs to the workers."""
         return ClusterFarm(queue=self.queue, runs=self.runs, register=self.register, wire=self.wire)
 
-    def crew(self, *, store: Store, spawner: Spawner, encoder: str, say: Say = log_line) -> Crew:
-        """Return this process's slots."""
+    def crew(self, *, store: Store, find: Find, spawner: Spawner, encoder: str, say: Say = log_line) -> Crew:
+        """Return this process's slots; `find` returns the source that an upload is."""
         precedence = Precedence(spawner, slots=self._config.encode_slots)
         self.wire.obey(precedence.rank)
         bench = Bench(
@@ -77,7 +77,7 @@ class Cluster:
             store=store,
             precedence=precedence,
             wire=self.wire,
-            find=DiskInbox(self._config.data / "uploads").path,
+            find=find,
             say=say,
         )
         return Crew(

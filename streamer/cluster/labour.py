@@ -6,12 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from packager import keys
-from packager.errors import PackagingError
+from packager.errors import PackagingError, StoreAway
 from packager.facts import Fact, RunProgress, SegmentStored
-from packager.original import Original, SourceCut, WholeFile
+from packager.original import Original, SourceCut
 from packager.precedence import Precedence
 from packager.run import Run, execute
 from packager.store import Scoped, Store
@@ -20,6 +19,7 @@ from streamer.cluster.wire import Wire
 from streamer.errors import CatalogAway, NoSuchAsset
 from streamer.ledger import SqlLedger, Stored
 from streamer.rows import RunState
+from streamer.uploads.sources import Find
 
 Say = Callable[..., None]
 """Takes a line for the operator: what has happened, and values by name."""
@@ -37,7 +37,7 @@ def log_line(type_: str, **values: object) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What a worker works with. `find` returns the file of an upload."""
+    """What a worker works with. `find` returns the source that an upload is."""
 
     name: str
     runs: Runs
@@ -45,7 +45,7 @@ class Bench:
     store: Store
     precedence: Precedence
     wire: Wire
-    find: Callable[[str], Path]
+    find: Find
     say: Say
 
 
@@ -77,6 +77,9 @@ class Labour:
             raise
         except NoSuchAsset:
             self._told(run, "run.ended", failure="the video was deleted")
+        except StoreAway:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            await self._let_go(run, withdrawn=False)
         except PackagingError as error:
             await self._bench.runs.failed(run, error, worker=self._bench.name)
             self._told(run, "run.ended", failure=error.message)
@@ -99,17 +102,14 @@ class Labour:
     async def _original(self, order: Order) -> Original:
         if order.upload is None:
             raise SourceCut("The source is gone.")
-        try:
-            return await asyncio.to_thread(WholeFile, self._bench.find(order.upload))
-        except OSError as error:
-            raise SourceCut("The source cannot be read.", evidence=repr(error)) from error
+        return await self._bench.find(order.upload)
 
     async def _let_go(self, run: str, *, withdrawn: bool) -> None:
         if withdrawn:
             await self._bench.runs.withdrawn(run)
         else:
             await self._bench.runs.put_back(run, worker=self._bench.name)
-        self._told(run, "run.ended", failure="cancelled" if withdrawn else "put back: the worker stops")
+        self._told(run, "run.ended", failure="cancelled" if withdrawn else "put back")
 
     def _told(self, run: str, what: str, **values: object) -> None:
         self._bench.wire.changed(run)

@@ -51,6 +51,7 @@ async def work(config: Config, *, json: bool = False) -> int:
         disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
         spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
         crew = cluster.crew(
+            find=await stack.enter_async_context(storage.sources(config)),
             store=await stack.enter_async_context(storage.beside(config, executor=disk)),
             spawner=spawner,
             encoder=await encoder_build(spawner),

@@ -47,6 +47,7 @@ TABLE: Final[dict[type[errors.UploadError], Entry]] = {
     errors.TooLarge: Entry(status=413, slug="upload-too-large", title="Too many bytes"),
     errors.TooMany: Entry(status=429, slug="too-many-uploads", title="Too many unfinished uploads"),
     errors.NoRoom: Entry(status=507, slug="upload-no-room", title="The disk has no room"),
+    errors.StorageAway: Entry(status=503, slug="upload-storage-away", title="The storage of uploads is away"),
     errors.NotDurable: Entry(status=500, slug="upload-not-durable", title="The disk failed"),
     errors.IdleBody: Entry(status=408, slug="upload-idle", title="The body stopped coming"),
     errors.ChecksumMismatch: Entry(status=460, slug="checksum-mismatch", title="Checksum mismatch"),

@@ -57,6 +57,10 @@ class Arriving:
         tail = self._tail()
         return tail is not None and tail.upload.at <= start and stop <= tail.upload.at + tail.readable
 
+    async def file(self) -> Path:
+        """Return the file."""
+        return self.path
+
     async def read(self, start: int, stop: int) -> bytes:
         """Return bytes start to stop (excluded). Raise SourceCut where they are not there."""
         if not self.has(start, stop):

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from packager.original import Original
 from streamer.uploads.arriving import Arriving
-from streamer.uploads.disk import Appender, read_span, write_record
+from streamer.uploads.disk import Appender, read_span
 from streamer.uploads.errors import (
     InvalidUpload,
     NoSuchUpload,
@@ -24,6 +25,7 @@ from streamer.uploads.errors import (
 from streamer.uploads.flow import Flow, Pace, Slot
 from streamer.uploads.folder import Folder
 from streamer.uploads.metadata import Checksum
+from streamer.uploads.sources import on_disk
 from streamer.uploads.tails import check_tail
 from streamer.uploads.upload import Upload
 
@@ -48,10 +50,11 @@ class DiskInbox:
         reserve: int = 0,
         pace: Pace | None = None,
         executor: Executor | None = None,
+        folder: Folder | None = None,
     ) -> None:
-        """Take the directory, which is made when first used."""
+        """Take the directory, which is made when first used; `folder` knows how records are kept."""
         self._node = node
-        self._folder = Folder(root, node=node)
+        self._folder = folder or Folder(root, node=node)
         self._reserve = reserve
         self._pace = pace or Pace()
         self._executor = executor
@@ -115,7 +118,7 @@ class DiskInbox:
             flow = Flow(
                 slot,
                 appender,
-                record=self._folder.record_of(upload.id),
+                keep=self._folder.keep,
                 limit=limit,
                 pace=self._pace,
                 executor=self._executor,
@@ -246,6 +249,14 @@ class DiskInbox:
         slot = await self._slot(upload_id)
         return Arriving(slot, self.path(upload_id), tail=lambda: self._tail(slot))
 
+    async def settle(self, now: int) -> tuple[Upload, ...]:  # noqa: ARG002 - the seam's
+        """Return nothing: of what another server receives nobody else takes care."""
+        return ()
+
+    async def source(self, upload_id: str) -> Original:
+        """Return what is there of an upload, whoever receives it. Raise SourceCut."""
+        return await on_disk(self.path)(upload_id)
+
     async def all(self) -> tuple[Upload, ...]:
         """Return every upload that is known, oldest first."""
         await self._load()
@@ -294,7 +305,7 @@ class DiskInbox:
     async def _change(self, slot: Slot, **changes: Any) -> Upload:
         changed = replace(slot.upload, **changes)
         slot.doubtful = True
-        await self._call(write_record, self._folder.record_of(changed.id), changed)
+        await self._call(self._folder.write, changed)
         slot.upload, slot.doubtful = changed, False
         return changed
 

@@ -54,6 +54,10 @@ class NotDurable(UploadError):
     """The disk failed to keep bytes; none since the last acknowledged offset count."""
 
 
+class StorageAway(NotDurable):
+    """The storage that is to keep the bytes cannot be reached; later the same request may succeed."""
+
+
 class IdleBody(UploadError):
     """The sender went silent in the middle of a body; what it had sent is kept."""
 

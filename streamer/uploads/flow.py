@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from streamer.uploads.disk import Appender, write_record
+from streamer.uploads.disk import Appender
 from streamer.uploads.errors import (
     ChecksumMismatch,
     IdleBody,
@@ -77,18 +76,21 @@ class Flow:
         slot: Slot,
         appender: Appender,
         *,
-        record: Path,
+        keep: Callable[[Upload], None],
         limit: int,
         pace: Pace,
         executor: Executor | None,
         checksum: Checksum | None = None,
         expires: int | None = None,
     ) -> None:
-        """Take the slot, an appender at its offset, and the path of its record."""
+        """Take the slot, an appender at its offset, and what makes what is counted durable.
+
+        That is called in a thread once the bytes are on the disk.
+        """
         self._slot = slot
         self._generation = slot.generation
         self._appender = appender
-        self._record = record
+        self._keep = keep
         self._limit = limit
         self._pace = pace
         self._executor = executor
@@ -103,7 +105,7 @@ class Flow:
         self._began = self._taken = appender.end
         self._job: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._failure: NoRoom | NotDurable | None = None
+        self._failure: NoRoom | NotDurable | Superseded | None = None
         self._broken = False
         self._loop = asyncio.get_running_loop()
         self._synced_at, self._synced_end = self._loop.time(), appender.end
@@ -214,7 +216,7 @@ class Flow:
             late = self._loop.time() - self._synced_at >= self._pace.sync_seconds
             if waiting >= self._pace.sync_bytes or late:
                 self._checkpoint()
-        except (NoRoom, NotDurable) as error:
+        except (NoRoom, NotDurable, Superseded) as error:
             self._failure = error
 
     async def _settle(self, *, whole: bool) -> None:
@@ -268,7 +270,7 @@ class Flow:
         expires = slot.upload.expires if self._expires is None else self._expires
         counted = replace(slot.upload, offset=end, expires=expires, generation=self._generation)
         slot.doubtful = True
-        write_record(self._record, counted)
+        self._keep(counted)
         slot.upload, slot.readable, slot.doubtful = counted, end, False
         self._tell()
 

@@ -50,6 +50,14 @@ class Folder:
                 found += [one for one in self._read(self.root / name) if one[0].node == self._node]
         return found
 
+    def write(self, upload: Upload) -> None:
+        """Write the record durably. Raise NoRoom, NotDurable."""
+        write_record(self.record_of(upload.id), upload)
+
+    def keep(self, upload: Upload) -> None:
+        """Make it last that bytes which are on the disk are counted. Raise NoRoom, NotDurable."""
+        self.write(upload)
+
     def look(self, upload_id: str) -> Upload | None:
         """Return the record of an upload that another server receives or has received, None without one."""
         path = self.record_of(upload_id)
@@ -78,7 +86,7 @@ class Folder:
     def create(self, upload: Upload) -> None:
         """Make both files durably, of an end only the record. See `_create`."""
         if upload.into:
-            write_record(self.record_of(upload.id), upload)
+            self.write(upload)
         else:
             self._create(upload)
 
@@ -92,7 +100,7 @@ class Folder:
         except OSError as error:
             raise failure(error, doing="creating the upload") from error
         try:
-            write_record(self.record_of(upload.id), upload)
+            self.write(upload)
         except BaseException:
             self.unlink(upload.id)
             raise

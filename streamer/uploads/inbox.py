@@ -103,6 +103,12 @@ class Inbox(Protocol):
     async def remove(self, upload_id: str) -> None:
         """Remove bytes and record. Absence is no error."""
 
+    async def settle(self, now: int) -> tuple[Upload, ...]:
+        """Let go of uploads that other servers have taken; return those of theirs that expired before `now`.
+
+        Nobody else may be there to remove these. Call it now and then.
+        """
+
     async def all(self) -> tuple[Upload, ...]:
         """Return every upload that is known, oldest first."""
 

@@ -17,6 +17,7 @@ from streamer.uploads.errors import (
     NoRoom,
     NoSuchUpload,
     NotWritable,
+    StorageAway,
     TooLarge,
     TooMany,
     UploadError,
@@ -228,8 +229,19 @@ class Reception:
             await self.intake.abandon(upload.asset)
         await self.inbox.remove(upload.id)
 
-    async def recover(self) -> None:
-        """After a start: deliver what was whole, forget what nobody can go on with, show the rest again."""
+    async def recover(self) -> bool:
+        """After a start: deliver what was whole, forget what nobody can go on with, show the rest again.
+
+        Return False where the storage is away: then it is to be called again.
+        """
+        try:
+            await self._recover()
+        except StorageAway as error:
+            log.warning("uploads are taken up when the storage is back: %s", error)
+            return False
+        return True
+
+    async def _recover(self) -> None:
         for upload in await self.inbox.all():
             if upload.delivered or upload.abandoned or upload.partial:
                 continue
@@ -247,7 +259,8 @@ class Reception:
     async def sweep_once(self) -> None:
         """Remove what has expired; the memory of it, which answers 410, goes one expiry time later."""
         now = self.clock()
-        for upload in await self.inbox.all():
+        lapsed = await self.inbox.settle(now)
+        for upload in (*await self.inbox.all(), *lapsed):
             if upload.abandoned:
                 if now >= upload.expires + self.settings.expiry_seconds * 1000:
                     await self.inbox.remove(upload.id)
@@ -258,11 +271,15 @@ class Reception:
                     await self.intake.abandon(upload.asset)
                 await self.inbox.discard(upload.id)
 
-    async def sweep(self) -> None:
-        """Sweep for ever, every `sweep_seconds`; a failing round is logged and tried again."""
+    async def sweep(self, *, recovered: bool = True) -> None:
+        """Sweep for ever, every `sweep_seconds`; a failing round is logged and tried again.
+
+        Unless that was done it recovers first.
+        """
         while True:
             await asyncio.sleep(self.settings.sweep_seconds)
             try:
+                recovered = recovered or await self.recover()
                 await self.sweep_once()
             except (UploadError, OSError):
                 log.exception("expired uploads could not be swept; trying again later")

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     PRIVATE_PLAYLIST = "private-playlist"
     PRIVATE_MPD = "private-mpd"
     ORIGINAL = "original"
+    REDIRECT = "redirect"
     ABSENT = "absent"
     FAILED = "failed"
     BUNDLE = "bundle"
@@ -134,6 +135,8 @@ POLICIES: Mapping[Kind, Policy] = MappingProxyType(
         Kind.ORIGINAL: Policy(
             cache="private, no-cache", media_type="application/octet-stream", attachment=True
         ),
+        # It may be withdrawn from where it leads to.
+        Kind.REDIRECT: Policy(cache="public, max-age=10"),
         Kind.ABSENT: Policy(cache=_SECOND, media_type=PROBLEM),
         Kind.FAILED: Policy(cache="no-store", media_type=PROBLEM),
         Kind.BUNDLE: Policy(cache=_IMMUTABLE, negotiated=True),

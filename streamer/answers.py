@@ -80,6 +80,12 @@ def pushed_head() -> bytes:
     return head(200, render(fields), length=None)
 
 
+async def moved(request: web.Request, url: str) -> web.StreamResponse:
+    """Send the reader to where the object is (RFC 9110 section 15.4.8: method and fields stay)."""
+    fields = {"Location": url, "Cache-Control": POLICIES[Kind.REDIRECT].cache, **OPEN}
+    return await Reply(307, head(307, render(fields), length=0)).send(request)
+
+
 async def preflight(request: web.Request) -> web.StreamResponse:
     """Answer OPTIONS: any page may read, with conditions and ranges."""
     return await Reply(204, head(204, render(_PREFLIGHT), length=None)).send(request)

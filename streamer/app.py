@@ -55,6 +55,7 @@ from streamer.presence import Presence
 from streamer.problems import problem_middleware
 from streamer.protection import Protection
 from streamer.quota import Quota
+from streamer.redirects import Redirects
 from streamer.rows import Clock, Fill, PlaybackPolicy, show, wall_clock
 from streamer.session import Session
 from streamer.shelf import Shelf
@@ -256,6 +257,7 @@ def _media(
         clock=truth.clock,
     )
     protection = Protection(config, truth, stack)
+    placements = Placements(truth.database, truth.channels, node=sharing.own_slots(config), clock=truth.clock)
     origin = Origin(
         tools.store,
         shelf,
@@ -263,6 +265,7 @@ def _media(
         asked=asked,
         live=live.delivery,
         gate=protection.gate,
+        elsewhere=Redirects(config.redirects, catalog=truth.catalog, placements=placements).target,
     )
     stack.push_async_callback(origin.close)
 
@@ -279,7 +282,7 @@ def _media(
 
     works = Works(tools, inbox, clock=truth.clock, forget=forget, leases=leases, bus=truth.bus)
     nodes = Nodes(works, leases, wants, bus=truth.bus) if leases and wants else None
-    mirrors = _mirrors(config, truth, tools, shelf=shelf, works=works, live=live)
+    mirrors = _mirrors(config, truth, tools, placements=placements, shelf=shelf, works=works, live=live)
     return _Media(
         origin=origin,
         works=works,
@@ -293,11 +296,16 @@ def _media(
 
 
 def _mirrors(
-    config: Config, truth: Truth, tools: Tools, *, shelf: Shelf, works: Works, live: Station
+    config: Config,
+    truth: Truth,
+    tools: Tools,
+    *,
+    placements: Placements,
+    shelf: Shelf,
+    works: Works,
+    live: Station,
 ) -> Mirrors:
     """Make what publishes assets to buckets."""
-    node = sharing.own_slots(config)
-    placements = Placements(truth.database, truth.channels, node=node, clock=truth.clock)
     return Mirrors(
         placements,
         config.destinations,

@@ -300,6 +300,11 @@ class Config(BaseSettings):
         return servers(self.live_ice_servers.get_secret_value())
 
     @property
+    def redirects(self) -> dict[str, str]:
+        """Where viewers read what is published, by destination; those they are not sent to are left out."""
+        return {name: one.redirect for name, one in self.destinations.items() if one.redirect is not None}
+
+    @property
     def retention(self) -> Retention:
         """How far back a channel reaches."""
         return Retention(events=self.channel_keep_events, seconds=self.channel_keep_seconds)

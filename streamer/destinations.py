@@ -42,6 +42,11 @@ class Destination(BaseModel):
     signed: bool = Field(
         False, description="Take signed assets too: what stands before the bucket checks who may watch."
     )
+    redirect: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$",
+        description="URL under which viewers read what is published there; the server sends them to it.",
+    )
 
     @property
     def place(self) -> Place:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from aiohttp import web
 
@@ -18,7 +18,7 @@ from cdn.policy import POLICIES, Kind, classify
 from packager.errors import KeyMissing, PackagingError, StoreAway, StoreFailed, StoreRefused
 from packager.folder import content_etag
 from packager.store import Store
-from streamer.answers import absent, common, content, judged, not_allowed, preflight, refuse, whole
+from streamer.answers import absent, common, content, judged, moved, not_allowed, preflight, refuse, whole
 from streamer.coding import compressed
 from streamer.conditions import accepts_gzip, plain
 from streamer.hot import Entry, Hot
@@ -41,6 +41,10 @@ class Rendered:
     etag: str
     version: int
     complete: bool
+
+
+Elsewhere: TypeAlias = Callable[[str, str], Awaitable[str | None]]
+"""Returns the URL of an asset's key where that is to be read from, None where it is from here."""
 
 
 class OutsidePlan(KeyError):
@@ -102,7 +106,8 @@ class Origin:
     `memory` bounds the bytes of small objects kept at hand, `files` the open descriptors. An object is looked
     up again in the store after `recheck` seconds; `forget` makes this node notice a deletion at once. What is
     `live` goes before the store. `asked` is told of every object that was found there, by its name in the
-    store, as often as it is looked up. The `gate` is asked first who may have it.
+    store, as often as it is looked up. The `gate` is asked first who may have it. Readers of what is
+    `elsewhere` are sent there.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class Origin:
         live: Live | None = None,
         gate: Gate | None = None,
         asked: Callable[[str], None] = lambda _: None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._store = store
         self._shelf = shelf
@@ -123,6 +129,7 @@ class Origin:
         self._live = live
         self._gate = gate
         self._asked = asked
+        self._elsewhere = elsewhere
         self._hot = Hot(memory=memory, files=files)
         self._manifests = Hot(memory=memory // 4, files=0)
         self._copies = Hot(memory=memory, files=0)
@@ -196,6 +203,10 @@ class Origin:
 
         Unless it is `lasting` the name that was asked for means another asset in a moment.
         """
+        if self._elsewhere is not None and lasting:
+            url = await self._elsewhere(asset_id, key)
+            if url is not None:
+                return await moved(request, url)
         try:
             if POLICIES[kind].negotiated:
                 entry = await self._manifest(request, asset_id, key, lasting=lasting)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from itertools import chain
 from pathlib import Path
 
 import aiohttp
@@ -28,8 +29,11 @@ def storage(tmp_path, monkeypatch):
         yield server
 
 
-def destinations(endpoint: str | None = None) -> dict[str, Destination]:
-    return {"cdn": Destination(url=f"s3://{BUCKET}/vod", endpoint=endpoint)}
+CDN = "https://cdn.example.org/vod"
+
+
+def destinations(endpoint: str | None = None, redirect: str | None = None) -> dict[str, Destination]:
+    return {"cdn": Destination(url=f"s3://{BUCKET}/vod", endpoint=endpoint, redirect=redirect)}
 
 
 async def until(site: Client, asset: str, state: str, *, destination: str = "cdn") -> dict:
@@ -44,7 +48,7 @@ async def until(site: Client, asset: str, state: str, *, destination: str = "cdn
 
 
 async def test_published_and_withdrawn_over_the_api(clips, tmp_path, storage):
-    async with running(tmp_path / "data", destinations=destinations()) as site:
+    async with running(tmp_path / "data", destinations=destinations(redirect=CDN)) as site:
         asset = (await site.post(clips.make(FILM)))["id"]
         path = f"{API}/{asset}/publish"
         begun = await site.json("POST", path, json={"destination": "cdn"}, status=202)
@@ -56,6 +60,12 @@ async def test_published_and_withdrawn_over_the_api(clips, tmp_path, storage):
         assert sum(len(one["Bytes"]) for one in found.values()) == done["bytes"]
         for name, body in (await site.manifests(asset)).items():
             assert found[name]["Bytes"] == body
+        for segment in chain.from_iterable((await site.urls(asset)).values()):
+            status, headers, _ = await site.ask("GET", segment, allow_redirects=False)
+            key = segment.removeprefix(f"/v/{asset}/")
+            assert (status, headers["Location"]) == (307, f"{CDN}/{asset}/{key}")
+            assert headers["Access-Control-Allow-Origin"] == "*"
+            assert key in found
         await site.json("POST", path, json={"destination": "cdn"}, status=202)
         assert (await until(site, asset, "published"))["uploaded"] == 0
         await site.json("DELETE", f"{path}?destination=cdn", status=202)

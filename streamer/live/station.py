@@ -99,7 +99,7 @@ def station(
     recovery = Recovery(broadcasts, ledger, store, recordings=recordings)
     pixels = live_ladder.budget(os.cpu_count() or 1)
     rows = ClipRows(database, channels, clock=clock)
-    slates = Slates(config.data / "slates", spawner)
+    slates = Slates(config.data / "slates", spawner, far=store if config.media is not None else None)
     stills = Stills(
         StillRows(database, channels, clock=clock), recordings, store, source=rows.source, spawner=spawner
     )

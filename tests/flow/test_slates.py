@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from packager.process import Spawner
+from packager.store import MemoryStore
 from streamer.errors import InvalidRequest
 from streamer.live.slates import Slates
 from tests.flow.on_air import FILM, LIVE, listed, publishing, stream, until, whole
@@ -127,3 +128,15 @@ async def test_viewers_see_it_when_the_publisher_has_gone(data_dir, clips):
     pixels = shown.to_image()
     assert near(pixels.getpixel((10, pixels.height // 2)), COLOURS[0])
     assert near(pixels.getpixel((pixels.width - 10, pixels.height // 2)), COLOURS[1])
+
+
+async def test_where_media_are_in_a_bucket_it_is_kept_there(tmp_path):
+    far = MemoryStore()
+    async with Spawner(Path(imageio_ffmpeg.get_ffmpeg_exe())) as spawner:
+        slates, other = (Slates(tmp_path / name, spawner, far=far) for name in "ab")
+        built_in = await other.of("s")
+        await slates.put("s", picture(64, 36, "PNG"))
+        assert Image.open(io.BytesIO(await other.of("s"))).size == (64, 36)
+        await other.drop("s")
+        assert await slates.of("s") == built_in
+    assert list(tmp_path.iterdir()) == []

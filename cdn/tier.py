@@ -93,6 +93,9 @@ class Tier:
             await self._make_room(stat.size)
             try:
                 await blocking(self._executor, self._write, stat, body)
+            except asyncio.CancelledError:  # it was written all the same
+                await self._unlink([stat.key])
+                raise
             except OSError as error:
                 _log.warning("no copy of %s is kept: %s", stat.key, error)
                 self._resting = self._now() + _REST_SECONDS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
 from streamer import sharing, storage
@@ -12,6 +14,9 @@ from streamer.truth import Truth
 from streamer.uploads.bucket_inbox import BucketInbox
 from streamer.uploads.directory import DiskInbox
 from streamer.uploads.upload import Upload
+
+_THREADS = 16
+"""Uploads that wait for the bucket at one time; others wait for these."""
 
 
 async def inbox(config: Config, stack: AsyncExitStack, truth: Truth) -> DiskInbox:
@@ -30,4 +35,8 @@ async def inbox(config: Config, stack: AsyncExitStack, truth: Truth) -> DiskInbo
             truth.bus.tell(ASKED, upload.asset)
 
     spool = stack.enter_context(storage.spool(config))
-    return BucketInbox(spool, store, node=sharing.own_slots(config), reserve=reserve, taken=taken)
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="uploads")
+    # Off the loop: what still runs in them waits for what the loop does.
+    stack.push_async_callback(asyncio.to_thread, threads.shutdown)
+    node = sharing.own_slots(config)
+    return BucketInbox(spool, store, node=node, reserve=reserve, executor=threads, taken=taken)

@@ -39,11 +39,14 @@ class BucketInbox(DiskInbox):
         node: str,
         reserve: int = 0,
         pace: Pace | None = None,
-        executor: Executor | None = None,
+        executor: Executor,
         taken: Callable[[Upload], Awaitable[None]] | None = None,
         piece_bytes: int = PIECE_BYTES,
     ) -> None:
-        """Take the spool, the store, and who is told of an upload that was taken from another server."""
+        """Take the spool, the store, and who is told of an upload that was taken from another server.
+
+        Threads of the `executor` wait for the store: it must not be one that the store itself needs.
+        """
         self._bucket = BucketFolder(spool, store, node=node, piece_bytes=piece_bytes)
         super().__init__(
             spool.root, node=node, reserve=reserve, pace=pace, executor=executor, folder=self._bucket

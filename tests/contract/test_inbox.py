@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -39,8 +40,14 @@ def bucket(tmp_path_factory):
         yield given
 
 
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
 @pytest.fixture(params=["disk", "memory", "rclone"])
-def inbox(request, tmp_path):
+def inbox(request, tmp_path, threads):
     """Return what opens an inbox on the same bytes, as a server does after a crash."""
     lives = itertools.count()
     if request.param == "disk":
@@ -49,9 +56,12 @@ def inbox(request, tmp_path):
         store = MemoryStore()
     else:
         store = BucketStore(request.getfixturevalue("bucket"), prefix=f"{tmp_path.name}/")
-    return lambda: BucketInbox(
-        Spool(tmp_path / str(next(lives)), most=0), store, node="a", pace=PACE, piece_bytes=1 << 20
-    )
+
+    def opened_again():
+        spool = Spool(tmp_path / str(next(lives)), most=0)
+        return BucketInbox(spool, store, node="a", pace=PACE, executor=threads, piece_bytes=1 << 20)
+
+    return opened_again
 
 
 async def chunks(*bodies):

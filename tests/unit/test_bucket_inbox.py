@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,7 +41,13 @@ class Shared(MemoryStore):
 
 
 @pytest.fixture
-def rig(tmp_path):
+def threads():
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+@pytest.fixture
+def rig(tmp_path, threads):
     store = Shared()
     told = []
 
@@ -50,7 +57,9 @@ def rig(tmp_path):
     def server(name, *, piece_bytes=4):
         spool = Spool(tmp_path / name, most=1 << 20)
         pace = Pace(sync_bytes=1)
-        return BucketInbox(spool, store, node=name, pace=pace, taken=taken, piece_bytes=piece_bytes)
+        return BucketInbox(
+            spool, store, node=name, pace=pace, executor=threads, taken=taken, piece_bytes=piece_bytes
+        )
 
     return store, server, told
 

@@ -114,6 +114,17 @@ async def test_ranges_of_what_is_large_are_read_where_it_is(tmp_path, size):
     assert files(tmp_path) == {}
 
 
+@pytest.mark.parametrize("turns", [0, 1, 3, 10, 100, 1000])
+async def test_a_write_that_is_given_up_leaves_no_file_that_nobody_counts(tmp_path, turns):
+    one = await rig(tmp_path)
+    writing = asyncio.create_task(one.store.put("k", b"body"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert one.near.used == sum(map(len, files(tmp_path).values()))
+
+
 async def test_what_another_server_has_deleted_is_gone_after_a_while(tmp_path):
     one = await rig(tmp_path)
     await one.store.put("k", b"body")

@@ -102,6 +102,12 @@ async def absent(request: web.Request) -> web.StreamResponse:
     return await refuse(request, Problem("not-found", "No such object", 404), Kind.ABSENT)
 
 
+async def empty(request: web.Request) -> web.StreamResponse:
+    """Tell that there is nothing in an object; caches keep that as long as they keep that there is none."""
+    fields = render({"Cache-Control": POLICIES[Kind.ABSENT].cache, **OPEN})
+    return await Reply(204, head(204, fields, length=None)).send(request)
+
+
 async def refuse(request: web.Request, problem: Problem, kind: Kind) -> web.StreamResponse:
     """Send a problem, cacheable as the kind of error says."""
     body = json.dumps(problem.members()).encode()

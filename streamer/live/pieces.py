@@ -12,7 +12,7 @@ from packager import keys
 from packager.errors import KeyMissing
 from packager.folder import content_etag
 from packager.store import Store
-from streamer.answers import absent, common, content, judged
+from streamer.answers import absent, common, content, empty, judged
 from streamer.files import Growing, Reply
 from streamer.hot import Entry, Hot, head, render
 from streamer.live.onair import OnAir
@@ -73,6 +73,10 @@ class Pieces:
         _, name, number = named
         if number < aired.reach[name].segments:
             return await self._whole(request, onair, key, named)
+        if aired.over and not onair.ended:
+            # Players of DASH count on by the clock until they hear that a life is over, and Shaka Player
+            # never comes back from a number that is refused; past one with nothing in it, it plays on.
+            return await empty(request)
         if not aired.expects(name, number, aired.parts(name, number)):
             return await absent(request)
         if request.method == "HEAD":
@@ -100,7 +104,7 @@ class Pieces:
             return await late(request)
         aired = onair.aired(generation)
         if aired is None or not aired.has(name, number, 0):
-            return await absent(request)
+            return await (absent(request) if aired is None or onair.ended else empty(request))
         if chunked:
             return await Growing(_HEAD, self._growing(onair, named)).send(request)
         return await self._whole(request, onair, key, named)

@@ -433,6 +433,18 @@ async def test_a_growing_segment_ends_with_its_life(site):
         assert (await asked).body == (await get(site, f"l1/{TOP}/2.m4s")).body
 
 
+async def test_there_is_nothing_in_what_a_life_no_longer_came_to(site):
+    await site.release(2, 3)
+    async with asking(site, f"l1/{TOP}/3.m4s") as asked:
+        await site.fall()
+        assert (await asked).status == 204
+    for method in ("GET", "HEAD"):
+        got = await get(site, f"l1/{TOP}/4.m4s", method)
+        assert (got.status, got.body, got.cache) == (204, b"", "public, max-age=1")
+    site.onair.end()
+    assert (await get(site, f"l1/{TOP}/4.m4s")).status == 404
+
+
 async def test_the_end_wakes_everybody_and_playlists_are_final(site):
     await site.release(2, 3)
     async with (

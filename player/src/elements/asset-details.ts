@@ -3,17 +3,17 @@ import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import type { Asset, Coverage } from "../api/asset";
 import { shared } from "../styles/shared";
+import { detailsStyles } from "./asset-details.styles";
 import "./coverage-strip";
 import { bin, captions, replay } from "./icons";
 import { ask } from "./request";
-import { watchStyles } from "./watch-page.styles";
 
 @customElement("asset-details")
 export class AssetDetails extends LitElement {
   @property({ attribute: false }) asset!: Asset;
   @property({ attribute: false }) coverage: Coverage = {};
 
-  static override styles = [shared, watchStyles];
+  static override styles = [shared, detailsStyles];
 
   private async addCaptions(event: Event): Promise<void> {
     const input = event.target as HTMLInputElement;
@@ -68,7 +68,7 @@ export class AssetDetails extends LitElement {
               <coverage-strip named .rungs=${asset.rungs} .coverage=${this.coverage}></coverage-strip>
               ${this.originals()}
             </section>`}
-        ${asset.live ? nothing : this.captions()}
+        ${this.captions()}
         <section>
           <h3>Title</h3>
           <form @submit=${(event: Event) => event.preventDefault()}>

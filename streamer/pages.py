@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from streamer.catalog import Catalog
 from streamer.errors import NoSuchAsset, NoSuchStream
 from streamer.live.register import Register
 from streamer.live.streams import Stream
-from streamer.rows import show
+from streamer.rows import PlaybackPolicy, show
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
@@ -64,17 +65,7 @@ class Pages:
                 return await self._stream(request, await self._register.get(identity))
             raise
         shown = show(asset, log=False)
-        playback = shown["playback"] or {}
-        return _page(
-            request,
-            watch_html(
-                id=asset.id,
-                title=asset.title,
-                poster=shown["poster"],
-                storyboard=shown["storyboard"],
-                hls=playback.get("hls"),
-            ),
-        )
+        return _page(request, watch_html(id=asset.id, title=asset.title, **_preloaded(shown)))
 
     async def _stream(self, request: web.Request, stream: Stream) -> web.Response:
         """Answer with the page of a stream: it shows what is on air, or the last recording, or waits."""
@@ -82,17 +73,9 @@ class Pages:
         if stream.asset is not None:
             with suppress(NoSuchAsset):  # deleted since
                 shown = show(await self._catalog.get(stream.asset), log=False)
-        playback = shown.get("playback") or {}
         return _page(
             request,
-            watch_html(
-                id=stream.asset or "",
-                stream=stream.id,
-                title=stream.title,
-                poster=shown.get("poster"),
-                storyboard=shown.get("storyboard"),
-                hls=playback.get("hls"),
-            ),
+            watch_html(id=stream.asset or "", stream=stream.id, title=stream.title, **_preloaded(shown)),
         )
 
     async def live(self, request: web.Request) -> web.Response:
@@ -121,6 +104,14 @@ class Pages:
         if coding:
             headers[hdrs.CONTENT_ENCODING] = coding
         return web.Response(body=file.bodies[coding], headers=headers)
+
+
+def _preloaded(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the addresses that a page begins with: none of what is signed, for which it gets a token."""
+    if not shown or shown["policy"] == PlaybackPolicy.SIGNED:
+        return {}
+    hls = shown["playback"]["hls"] if shown["playback"] else None
+    return {"poster": shown["poster"], "storyboard": shown["storyboard"], "hls": hls}
 
 
 def _page(request: web.Request, text: str) -> web.Response:

@@ -206,3 +206,24 @@ test.each([
   close();
   expect(script.pauses.map(({ ms }) => ms)).toEqual([3500]);
 });
+
+test("a playback token goes before what it opens, over every connection", () => {
+  const script = new Script();
+  script.client.identify("to.ke.n");
+  script.follow("asset:a");
+  script.socket.handlers.opened();
+  const auth = { type: "auth", token: "to.ke.n" };
+  expect(script.socket.sent).toEqual([auth, { type: "subscribe", channel: "asset:a" }]);
+  script.client.identify("the.ne.xt");
+  expect(script.socket.sent.at(-1)).toEqual({ type: "auth", token: "the.ne.xt" });
+});
+
+test("it is told when that token ends soon", () => {
+  const script = new Script();
+  let told = 0;
+  script.client.expiring = () => (told += 1);
+  script.follow();
+  script.socket.handlers.opened();
+  script.say({ type: "token.expiring", seconds: 60 });
+  expect(told).toBe(1);
+});

@@ -253,3 +253,12 @@ test.each(["\n", "\r\n", "\r"])("lines end as they like (%j), wherever they are 
     expect([...lines.push(`\uFEFF${text.slice(0, cut)}`), ...lines.push(text.slice(cut))]).toEqual(["a\nb", " c"]);
   }
 });
+
+test("a playback token is the bearer of what follows", async () => {
+  const server = new Server();
+  await server.open(new PollTransport("/control/poll", server.requests, new Stepped()));
+  server.connection.send(JSON.stringify({ type: "auth", token: "to.ke.n" }));
+  await server.subscribe("assets");
+  expect(server.asked.length).toBe(1);
+  expect(new Headers(server.last.init.headers).get("authorization")).toBe("Bearer to.ke.n");
+});

@@ -44,6 +44,8 @@ export interface Asset {
   seekable?: number | null;
   size: number | null;
   received: number;
+  /** Who may watch: everybody who knows the id, or who has a playback token. */
+  policy?: "public" | "signed";
   playback: { hls: string; dash: string } | null;
   poster: string | null;
   storyboard: string | null;

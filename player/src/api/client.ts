@@ -64,6 +64,11 @@ export class Api {
     await call("DELETE", named(id));
   }
 
+  /** Get a playback token for who has signed in. */
+  async playbackToken(id: string): Promise<string> {
+    return ((await (await call("POST", `${named(id)}/playback-tokens`)).json()) as { token: string }).token;
+  }
+
   async retry(id: string): Promise<void> {
     await call("POST", `${named(id)}/retry`);
   }

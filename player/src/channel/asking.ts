@@ -18,7 +18,7 @@ const GONE = 1006;
 /** The server's own words for what HTTP has a status for. */
 const CODES: Readonly<Record<number, number>> = { 401: 4403, 403: 4403, 429: 4003 };
 
-type Sent = Subscribe | { type: "unsubscribe"; channel: string } | { type: "ping" | "presence" | "beacon" };
+type Sent = Subscribe | { type: "auth"; token: string } | { type: "unsubscribe"; channel: string } | { type: "ping" | "presence" | "beacon" };
 
 /** A connection of requests: `follow` has to read one until it ends, and is begun anew when the channels change. */
 export abstract class Asking implements Connection {
@@ -27,6 +27,7 @@ export abstract class Asking implements Connection {
   private round: AbortController | undefined;
   private changed = false;
   private over = false;
+  private said: string | undefined;
 
   constructor(
     private readonly path: string,
@@ -42,6 +43,7 @@ export abstract class Asking implements Connection {
   send(text: string): void {
     const message = JSON.parse(text) as Sent;
     if (message.type === "subscribe") this.places.ask(message);
+    else if (message.type === "auth") this.said = message.token;
     else if (message.type === "unsubscribe") this.places.drop(message.channel);
     else return this.post(message);
     if (this.changed) return;
@@ -96,7 +98,7 @@ export abstract class Asking implements Connection {
   }
 
   private bearer(): Record<string, string> {
-    const token = this.requests.token();
+    const token = this.said ?? this.requests.token();
     return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 

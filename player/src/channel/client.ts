@@ -38,6 +38,10 @@ export class ControlClient {
   private wanted = 0;
   private hurried = false;
   private forget: (() => void) | undefined;
+  /** What the connection is opened by, beside the browser's session; "" for nothing. */
+  private token = "";
+  /** Called when that ends soon. */
+  expiring: () => void = () => undefined;
 
   constructor(
     private readonly transport: Transport,
@@ -80,6 +84,16 @@ export class ControlClient {
     this.connection.close();
   }
 
+  /** Open what is signed, from now on by this token. */
+  identify(token: string): void {
+    this.token = token;
+    this.authenticate();
+  }
+
+  private authenticate(): void {
+    if (this.token) this.tell({ type: "auth", token: this.token });
+  }
+
   close(): void {
     this.forget?.();
     this.forget = undefined;
@@ -111,6 +125,7 @@ export class ControlClient {
 
   private opened(): void {
     this.ready = true;
+    this.authenticate();
     for (const [channel, subscription] of this.subscriptions) this.ask(channel, subscription);
   }
 
@@ -126,6 +141,7 @@ export class ControlClient {
     this.failures = 0;
     this.move("open");
     if (message.type === "server.drain") this.wanted = message.delay_ms;
+    if (message.type === "token.expiring") this.expiring();
     const subscription = this.subscriptions.get(channelOf(message) ?? "");
     if (!subscription) return;
     if (isEvent(message)) this.deliver(subscription, message);

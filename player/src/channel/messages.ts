@@ -46,7 +46,7 @@ export interface Closing {
 }
 
 export interface Other {
-  type: "unsubscribed" | "pong";
+  type: "authenticated" | "unsubscribed" | "pong";
   channel?: string;
 }
 

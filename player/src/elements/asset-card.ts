@@ -46,14 +46,15 @@ export class AssetCard extends LitElement {
   private async hovered(event: PointerEvent): Promise<void> {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
     this.scrub = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    if (this.tiles || !this.asset.storyboard) return;
+    if (this.tiles || !this.asset.storyboard || this.asset.policy === "signed") return;
     this.tiles = [];
     const response = await fetch(this.asset.storyboard).catch(() => undefined);
     if (response?.ok) this.tiles = parseStoryboard(await response.text(), response.url);
   }
 
   private picture(): TemplateResult {
-    const { poster, duration } = this.asset;
+    const { duration, policy } = this.asset;
+    const poster = policy === "signed" ? null : this.asset.poster; // it would need a token
     const tile = this.scrub !== undefined && duration ? tileAt(this.tiles ?? [], this.scrub * duration) : undefined;
     const zoom = tile ? this.clientWidth / tile.width : 1;
     return html`${poster ? html`<img src=${poster} alt="" loading="lazy" />` : html`<span class="empty">${film}</span>`}
@@ -121,12 +122,13 @@ export class AssetCard extends LitElement {
   }
 
   private meta(): TemplateResult {
-    const { live, state: now, size: all, received, warnings } = this.asset;
+    const { live, policy, state: now, size: all, received, warnings } = this.asset;
     const tallest = heights(this.asset)[0];
     return html`<div class="meta">
       ${live && !onAir(this.asset) ? html`<span><a href="/?stream=${live.stream}" title="All recordings of this stream">Recording</a></span>` : nothing}
       ${now === "uploading" ? html`<span>${size(received)} of ${size(all ?? 0)} · drop the file again to go on</span>` : onAir(this.asset) ? nothing : html`<span>${size(all ?? received)}</span>`}
       ${tallest ? html`<span>${tallest}p</span>` : nothing}
+      ${policy === "signed" ? html`<span title="Watched with a playback token">Signed</span>` : nothing}
       ${warnings.length ? html`<span class="warn" title=${warnings.join("\n")}>${warnings.length} ${warnings.length > 1 ? "warnings" : "warning"}</span>` : nothing}
     </div>`;
   }

@@ -10,7 +10,7 @@ const ADVICE: Record<Trouble["kind"], string> = {
   network: "Check the connection, then try again. You will go on where you were.",
   media: "Trying again often helps. If it does not, choose another quality.",
   unsupported: "Try a current version of Chrome, Edge, Firefox or Safari.",
-  refused: "Sign in, then try again.",
+  refused: "Its link has ended, or is for another video or place. Ask for a new one, or sign in.",
 };
 
 @customElement("error-overlay")

@@ -5,6 +5,7 @@ import { everything, type Presence } from "../engine/presence";
 import { requestFor } from "../store/keys";
 import type { Marked } from "../store/markers";
 import { Memory } from "../store/memory";
+import { Pass } from "../store/pass";
 import { Playback, type PlaybackRequest, type PlaybackState } from "../store/playback";
 import type { Span } from "../store/spans";
 import { parseStoryboard, type Tile } from "../store/storyboard";
@@ -33,7 +34,8 @@ const START_SPARE_S = 4;
 
 /**
  * `src` is a multivariant HLS playlist. `start` is seconds; without it the place kept under `remember` is used.
- * `hotkeys` takes the keyboard of the whole page instead of the element's alone.
+ * `hotkeys` takes the keyboard of the whole page instead of the element's alone. What is signed needs a playback
+ * `token`; the element fires `tokenexpiring` and asks `tokenprovider` before that ends, or when it is refused.
  */
 @customElement("stream-player")
 export class StreamPlayer extends LitElement {
@@ -51,6 +53,9 @@ export class StreamPlayer extends LitElement {
   @property() notice = "";
   /** Names what `src` leads to now: when another takes its place, what is still asked for of the old one is not waited for. */
   @property() generation = "";
+  @property() token = "";
+  /** Brings the next token, "" where there is none. */
+  @property({ attribute: false }) tokenprovider: (() => Promise<string>) | undefined;
   /** What tells the engine which segments exist; set before the element is in the page. */
   @property({ attribute: false }) presence: Presence = everything;
 
@@ -63,6 +68,13 @@ export class StreamPlayer extends LitElement {
   @state() private help = false;
   @state() private flash = "";
   private readonly memory = new Memory(localStorage);
+  private readonly pass = new Pass(
+    () => {
+      this.dispatchEvent(new Event("tokenexpiring"));
+      return this.tokenprovider?.() ?? Promise.resolve("");
+    },
+    () => this.renewed(),
+  );
   private idleTimer: ReturnType<typeof setTimeout> | undefined;
   private clickTimer: ReturnType<typeof setTimeout> | undefined;
   private menus = 0;
@@ -110,6 +122,21 @@ export class StreamPlayer extends LitElement {
     this.layer = undefined;
     this.playback?.destroy();
     this.playback = undefined;
+    this.pass.end();
+  }
+
+  /** Get another token now, as when the server says that this one ends soon. */
+  async renew(): Promise<void> {
+    await this.pass.renew();
+  }
+
+  private renewed(): void {
+    this.playback?.renewed();
+    void this.loadStoryboard();
+  }
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("token")) this.pass.take(this.token);
   }
 
   override firstUpdated(): void {
@@ -117,6 +144,7 @@ export class StreamPlayer extends LitElement {
   }
 
   override updated(changed: PropertyValues<this>): void {
+    if (changed.get("token") !== undefined && this.shown?.trouble?.kind === "refused") this.request({ type: "retry" });
     if (changed.has("edge")) this.request({ type: "edge", to: this.edge });
     if (changed.get("generation")) this.request({ type: "renew" });
     if (changed.has("src") && this.playback && this.shown?.source !== this.src) this.loadSource();
@@ -124,7 +152,7 @@ export class StreamPlayer extends LitElement {
   }
 
   private begin(): void {
-    this.playback = new Playback(this.video, this.stage, this.memory, this.presence, (marked) => this.mark(marked));
+    this.playback = new Playback(this.video, this.stage, this.memory, this.presence, (marked) => this.mark(marked), this.pass);
     this.shown = this.playback.store.getState();
     this.playback.store.subscribe((next) => this.follow(next));
     this.loadSource();
@@ -143,7 +171,7 @@ export class StreamPlayer extends LitElement {
     this.tiles = [];
     if (!address) return;
     try {
-      const response = await fetch(address);
+      const response = await fetch(this.pass.address(address));
       if (response.ok && address === this.storyboard) this.tiles = parseStoryboard(await response.text(), response.url);
     } catch {
       // Without pictures the timeline still tells times.
@@ -265,7 +293,7 @@ export class StreamPlayer extends LitElement {
       }}
     >
       <video playsinline preload="auto" @click=${this.clicked}></video>
-      ${this.cover ? html`<img class="poster ${covered ? "gone" : ""}" src=${this.cover} alt="" />` : nothing}
+      ${this.cover ? html`<img class="poster ${covered ? "gone" : ""}" src=${this.pass.address(this.cover)} alt="" />` : nothing}
       ${now ? this.overlays(now) : nothing}
     </div>`;
   }

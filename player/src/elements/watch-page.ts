@@ -54,7 +54,9 @@ export class WatchPage extends LitElement {
       this.stream,
       (marked) => this.player?.mark(marked),
       (to) => this.player?.request({ type: "aim", to }),
+      tokenOf(location.hash),
     );
+    this.control.expiring = () => void this.player?.renew();
     this.follow = new Follow(this, this.watching.store);
     this.watching.begin();
     if (!this.src) warmUp();
@@ -116,7 +118,7 @@ export class WatchPage extends LitElement {
 
   private waiting(asset: Asset | null): TemplateResult {
     const { gone, rate } = this.follow.state;
-    const poster = asset?.poster ?? this.poster;
+    const poster = asset?.policy === "signed" ? "" : (asset?.poster ?? this.poster);
     const picture = poster ? html`<img src=${poster} alt="" />` : nothing;
     if (gone) {
       return html`<div class="picture wait"><div>
@@ -157,6 +159,7 @@ export class WatchPage extends LitElement {
     return html`<div class="facts">
       ${asset.duration ? html`<span>${clock(asset.duration)}</span>` : nothing}
       ${tallest ? html`<span>up to ${tallest}p</span>` : nothing}
+      ${asset.policy === "signed" ? html`<span>Signed</span>` : nothing}
       ${this.viewers()}
       <span>${sizes(asset)}${average ? ` · ${bitrate(average)} source` : ""}</span>
       ${coming && asset.playback
@@ -202,7 +205,9 @@ export class WatchPage extends LitElement {
     const now = this.follow.state;
     const { asset } = now;
     const first = !asset || asset.id === this.asset;
-    const source = now.gone ? "" : (asset ? (asset.playback?.hls ?? "") : this.src);
+    const token = asset?.policy === "signed" ? now.token : "";
+    const closed = now.gone || (asset?.policy === "signed" && !token);
+    const source = closed ? "" : (asset ? (asset.playback?.hls ?? "") : this.src);
     return html`<div @streamer-request=${(event: RequestEvent<WatchRequest>) => this.send(event.request)}>
       <header><a class="brand" href="/">${back} Library</a></header>
       <main>
@@ -216,6 +221,8 @@ export class WatchPage extends LitElement {
                 storyboard=${asset?.storyboard ?? (first ? this.storyboard : "")}
                 remember=${asset?.live && onAir(asset) ? "" : (asset?.id ?? this.asset)}
                 notice=${(asset?.live && NOTICES[asset.live.state]) ?? ""}
+                .token=${token}
+                .tokenprovider=${this.watching.next}
                 .start=${first ? this.begunAt : undefined}
                 .coverage=${encodedSpans(now)}
                 .edge=${edgeOf(asset)}
@@ -250,6 +257,11 @@ export class WatchPage extends LitElement {
 function startOf(search: string): number | undefined {
   const seconds = parseTime(new URLSearchParams(search).get("t") ?? "");
   return Number.isNaN(seconds) ? undefined : seconds;
+}
+
+/** Return the playback token of a link, which is behind its # and so is not sent to any server; "" without it. */
+function tokenOf(hash: string): string {
+  return new URLSearchParams(hash.slice(1)).get("token") ?? "";
 }
 
 /** Write how large a file is, and how much of it has come. */

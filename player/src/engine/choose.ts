@@ -1,5 +1,5 @@
 /** Choose the engine for this browser. */
-import type { Engine, Listener, Tier } from "./engine";
+import type { Address, Engine, Listener, Tier } from "./engine";
 import type { Presence } from "./presence";
 
 /**
@@ -12,17 +12,18 @@ export async function openEngine(
   listener: Listener,
   presence: Presence,
   tier: Tier,
+  address: Address,
 ): Promise<Engine> {
   if (native(video)) {
     const { NativeEngine } = await import("./native");
-    return new NativeEngine(video, listener);
+    return new NativeEngine(video, listener, address);
   }
   if (tier === "push") {
     const { PushEngine } = await import("./push");
-    return new PushEngine(video, listener);
+    return new PushEngine(video, listener, address);
   }
   const { HlsEngine } = await import("./hls");
-  return new HlsEngine(video, listener, presence, tier);
+  return new HlsEngine(video, listener, presence, tier, address);
 }
 
 /** Fetch the engine's chunk while there is nothing to play yet. */

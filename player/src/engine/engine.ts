@@ -47,6 +47,9 @@ export interface Trouble {
   detail: string;
 }
 
+/** Returns under which address media is asked for now: one that a playlist gave may have a token that has ended. */
+export type Address = (given: string) => string;
+
 export interface Listener {
   changed(state: Partial<EngineState>): void;
   failed(trouble: Trouble): void;

@@ -1,7 +1,7 @@
 /** HLS over hls.js. */
 import Hls, { type ErrorData, type Fragment, type HlsConfig, type MediaPlaylist } from "hls.js";
 import { guided } from "./abr";
-import { type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
+import { type Address, type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
 import { LIVE, windowOf } from "./edge";
 import { KEEPING } from "./keeping";
 import { ofPlaylists, ofSegments } from "./patience";
@@ -10,7 +10,7 @@ import { markersIn, secondOf } from "./dated";
 import { type Presence, renditionOf } from "./presence";
 import { Recovery } from "./recovery";
 import { deviceChannels, groupFor } from "./sound";
-import { gone, trouble } from "./trouble";
+import { gone, refused, trouble } from "./trouble";
 
 const CONFIG: Partial<HlsConfig> = {
   enableWorker: false, // fragments are CMAF already: there is nothing to transmux
@@ -53,6 +53,7 @@ export class HlsEngine implements Engine {
     private readonly listener: Listener,
     private readonly presence: Presence,
     private tier: Tier,
+    private readonly address: Address,
   ) {}
 
   load(source: string, start: number, bandwidth: number): void {
@@ -67,6 +68,7 @@ export class HlsEngine implements Engine {
       ...CONFIG,
       startPosition: start || -1, // which is the start, or the live edge
       lowLatencyMode: this.tier === "low",
+      xhrSetup: (xhr, url) => xhr.open("GET", this.address(url)),
       fragLoadPolicy: ofSegments(this.presence),
       playlistLoadPolicy: ofPlaylists(this.presence),
       abrController: guided({
@@ -225,7 +227,7 @@ export class HlsEngine implements Engine {
     const hls = this.hls;
     if (!hls) return;
     // Of a live stream what is gone is only old: hls.js goes on behind it.
-    if (!data.fatal && this.presence.alive && gone(data) && !this.live()) {
+    if (!data.fatal && (refused(data) || (this.presence.alive && gone(data) && !this.live()))) {
       hls.stopLoad(); // else it asks for the same again and again
       this.listener.failed(trouble(data));
       return;

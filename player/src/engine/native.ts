@@ -1,5 +1,5 @@
 /** The browser's own HLS, on Apple's devices. It chooses rungs by itself and tells little. */
-import { type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
+import { type Address, type Engine, type Listener, type LiveWindow, nothing, type Tier, type Track } from "./engine";
 
 interface AudioTrackList {
   readonly length: number;
@@ -14,6 +14,7 @@ export class NativeEngine implements Engine {
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly listener: Listener,
+    private readonly address: Address,
   ) {
     const signal = this.stop.signal;
     video.addEventListener("loadedmetadata", () => this.tell(), { signal });
@@ -23,7 +24,7 @@ export class NativeEngine implements Engine {
   }
 
   load(source: string, start: number): void {
-    this.video.src = source;
+    this.video.src = this.address(source);
     if (start > 0) {
       const seek = (): void => void (this.video.currentTime = start);
       this.video.addEventListener("loadedmetadata", seek, { once: true, signal: this.stop.signal });

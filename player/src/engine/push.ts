@@ -1,5 +1,5 @@
 /** Frames as they are encoded, pushed into Media Source Extensions, a fraction of a second behind. */
-import { type Engine, type Listener, type LiveWindow, nothing, type Tier } from "./engine";
+import { type Address, type Engine, type Listener, type LiveWindow, nothing, type Tier } from "./engine";
 import { Pipe } from "./pipe";
 import { beginning, closed, type Offer, offered, type Variant } from "./playlist";
 import { Refused } from "./pushed";
@@ -16,7 +16,7 @@ export class PushEngine implements Engine {
   readonly tiers: readonly Tier[] = ["normal", "low", "push"];
   private readonly stop = new AbortController();
   private readonly media = new MediaSource();
-  private readonly address = URL.createObjectURL(this.media);
+  private readonly object = URL.createObjectURL(this.media);
   private source = "";
   private offer: Offer = { variants: [], sound: null };
   private shown = -1;
@@ -30,6 +30,7 @@ export class PushEngine implements Engine {
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly listener: Listener,
+    private readonly address: Address,
   ) {}
 
   load(source: string, _start: number, bandwidth: number): void {
@@ -78,12 +79,12 @@ export class PushEngine implements Engine {
     this.sound?.close();
     this.video.removeAttribute("src");
     this.video.load();
-    URL.revokeObjectURL(this.address);
+    URL.revokeObjectURL(this.object);
   }
 
   private async run(bandwidth: number): Promise<void> {
     const opened = new Promise((resolve) => this.media.addEventListener("sourceopen", resolve, { once: true }));
-    this.video.src = this.address;
+    this.video.src = this.object;
     const [playlist] = await Promise.all([this.text(this.source), opened]);
     this.stop.signal.throwIfAborted();
     this.offer = offered(playlist);
@@ -126,11 +127,11 @@ export class PushEngine implements Engine {
   }
 
   private named(rendition: string): string {
-    return new URL(`${rendition}.push.mp4`, this.source).href;
+    return this.address(new URL(`${rendition}.push.mp4`, this.source).href);
   }
 
   private async text(address: string): Promise<string> {
-    const response = await fetch(address, { signal: this.stop.signal, cache: "no-store" });
+    const response = await fetch(this.address(address), { signal: this.stop.signal, cache: "no-store" });
     if (!response.ok) throw new Refused(response.status);
     return response.text();
   }

@@ -7,12 +7,17 @@ export function gone({ details, response }: ErrorData): boolean {
   return details === Hls.ErrorDetails.FRAG_LOAD_ERROR && (response?.code === 404 || response?.code === 410);
 }
 
+/** Say whether the server does not let this viewer have it, or not any more: asking again by the same way is no use. */
+export function refused({ response }: ErrorData): boolean {
+  return response?.code === 401 || response?.code === 403;
+}
+
 /** Say in words what cannot be helped. */
 export function trouble(data: ErrorData): Trouble {
   const status = data.response?.code;
   const detail = [data.details, status ? `HTTP ${status}` : "", data.error?.message ?? ""].filter(Boolean).join(" · ");
-  if (status === 401 || status === 403) {
-    return { kind: "refused", message: "You may not watch this video.", detail };
+  if (refused(data)) {
+    return { kind: "refused", message: "This video may not be played here.", detail };
   }
   if (status === 404 || status === 410) {
     return { kind: "network", message: "This video is no longer here.", detail };

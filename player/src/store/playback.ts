@@ -6,6 +6,7 @@ import { Airing, type AiringState, grounded } from "./airing";
 import { Cues } from "./cues";
 import type { Marked } from "./markers";
 import type { Memory } from "./memory";
+import type { Pass } from "./pass";
 import { ServerClock } from "./server-clock";
 import { watch } from "./screen";
 import { clamp, type Span } from "./spans";
@@ -122,6 +123,7 @@ export class Playback {
     private readonly memory: Memory,
     private readonly presence: Presence,
     private readonly marked: (markers: readonly Marked[]) => void,
+    private readonly pass: Pass,
   ) {
     const { volume, muted } = memory.sound();
     video.volume = volume;
@@ -237,7 +239,7 @@ export class Playback {
       marked: this.marked,
       over: () => void (generation === this.generation && this.over()),
     };
-    const engine = await openEngine(this.video, listener, this.presence, tier);
+    const engine = await openEngine(this.video, listener, this.presence, tier, this.pass.address);
     if (generation !== this.generation) {
       engine.destroy();
       return;
@@ -261,8 +263,30 @@ export class Playback {
     this.video.playbackRate = to;
   }
 
+  /** Go on where it was with another token, which is in addresses that are asked for by the browser itself. */
+  renewed(): void {
+    if (this.engine?.name !== "native") return;
+    const { source, paused } = this.store.getState();
+    void this.load(source, this.video.currentTime, !paused);
+  }
+
+  /** Go on with another token where there is one. */
+  private async refused(trouble: Trouble): Promise<void> {
+    const { generation } = this;
+    this.store.set({ waiting: true });
+    const renewed = await this.pass.renew();
+    if (generation !== this.generation) return;
+    const { source, time, paused } = this.store.getState();
+    if (renewed) await this.load(source, this.airing.was ? 0 : time, !paused);
+    else this.store.set({ trouble, waiting: false });
+  }
+
   /** Go on waiting where the server still makes the stream; tell of the trouble where it does not. */
   private failed(trouble: Trouble): void {
+    if (trouble.kind === "refused") {
+      void this.refused(trouble);
+      return;
+    }
     if (trouble.kind !== "network" || !(this.presence.alive || this.presence.onAir)) {
       this.store.set({ trouble, waiting: false });
       return;

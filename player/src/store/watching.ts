@@ -30,6 +30,8 @@ export interface WatchState {
   gone: boolean;
   trouble: string;
   said: string;
+  /** The playback token of what is shown, "" while there is none. */
+  token: string;
 }
 
 export type WatchRequest =
@@ -59,6 +61,7 @@ const EMPTY: WatchState = {
   gone: false,
   trouble: "",
   said: "",
+  token: "",
 };
 
 /** Return where at least one video rung (or, without video, audio) is encoded, as fractions; undefined if all is. */
@@ -102,6 +105,8 @@ export class Watching {
     private readonly marked: (markers: readonly Marked[]) => void = () => undefined,
     /** Takes how many seconds behind the edge its owner wishes a broadcast to be watched. */
     private readonly aimed: (seconds: number) => void = () => undefined,
+    /** The token that the page's link came with. */
+    private readonly linked = "",
   ) {
     this.store = new Store<WatchState, WatchRequest>(EMPTY, this.effects(), (error) => this.failed(error));
     const now = (): WatchState => this.store.getState();
@@ -123,7 +128,35 @@ export class Watching {
     return this.id;
   }
 
+  /** Get another token for what is shown; a link has one and no more. */
+  readonly next = async (): Promise<string> => {
+    if (this.linked) return "";
+    const token = await this.api.playbackToken(this.id);
+    this.store.set({ token });
+    return token;
+  };
+
+  /** Have a token for an asset that is signed, of who has signed in, or tell what is needed. */
+  private async admit({ id, playback, policy }: Asset): Promise<void> {
+    if (policy !== "signed" || !playback || this.store.getState().token) return;
+    try {
+      const token = await this.api.playbackToken(id);
+      if (id === this.id) this.store.set({ token });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      this.store.set({ signedOut: true, trouble: "This video needs a link with a token, or that you sign in." });
+    }
+  }
+
+  private admitted(asset: Asset): void {
+    void this.admit(asset).catch((error: unknown) => this.failed(error));
+  }
+
   begin(): void {
+    if (this.linked) {
+      this.store.set({ token: this.linked });
+      this.control.identify(this.linked);
+    }
     if (this.stream) {
       this.control.follow(`stream:${this.stream}`, {
         snapshot: (state) => {
@@ -149,7 +182,7 @@ export class Watching {
   private turn(id: string): void {
     this.leave();
     this.id = id;
-    this.store.set({ later: null, coverage: {}, told: false, generation: "", rate: 0, viewers: 0 });
+    this.store.set({ later: null, coverage: {}, told: false, generation: "", rate: 0, viewers: 0, token: this.linked });
     this.watch();
   }
 
@@ -159,8 +192,10 @@ export class Watching {
       snapshot: (state) => {
         const told = (state ?? {}) as { asset?: Asset; coverage?: Coverage };
         if (told.coverage) this.store.set({ coverage: told.coverage, told: true });
-        if (told.asset) this.store.set({ asset: told.asset });
-        else this.store.dispatch({ type: "load" });
+        if (told.asset) {
+          this.store.set({ asset: told.asset });
+          this.admitted(told.asset);
+        } else this.store.dispatch({ type: "load" });
       },
       event: (event) => this.heard(event),
       refused: (code) => this.refused(code),
@@ -187,7 +222,9 @@ export class Watching {
       load: async () => {
         const { id } = this;
         const asset = await api.show(id);
-        if (id === this.id) set({ asset, signedOut: false, trouble: "" });
+        if (id !== this.id) return;
+        set({ asset, signedOut: false, trouble: "" });
+        this.admitted(asset);
       },
       announce: async ({ id }) => set({ later: await api.show(id) }),
       tune: () => {
@@ -267,6 +304,7 @@ export class Watching {
     }
     // Nothing of it is encoded: what is known of its segments is of an earlier generation.
     this.store.set({ asset, ...(encoded(asset) ? {} : { coverage: {} }) });
+    this.admitted(asset);
   }
 
   private failed(error: unknown): void {

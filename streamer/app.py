@@ -139,6 +139,8 @@ async def compose(
         stack.push_async_callback(media.quota.stop)
         if media.nodes is not None:
             await stack.enter_async_context(media.nodes)
+        if media.live.caretaker is not None:
+            await stack.enter_async_context(media.live.caretaker)
         stack.push_async_callback(media.live.studio.stop)
         if resume:
             await media.live.studio.start()

@@ -44,7 +44,16 @@ PART_LEAST, PART_MOST = Fraction(1, 10), Fraction(2)
 DVR_MOST = 86_400
 RECONNECT_MOST = 1800
 
-_SECRET = frozenset({"database", "live_admission_secret", "live_ice_servers", "destinations", "edge_secret"})
+_SECRET = frozenset(
+    {
+        "database",
+        "cluster_secret",
+        "live_admission_secret",
+        "live_ice_servers",
+        "destinations",
+        "edge_secret",
+    }
+)
 
 FILE = "STREAMER_CONFIG"  # names the TOML file; the one variable that is not a key
 
@@ -118,6 +127,16 @@ class Config(BaseSettings):
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$",
         description="Name of this server among those on one database; by itself host name and port.",
+    )
+    node_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@\s]+/?$",
+        description="Where the other servers on one database reach this one; by itself its host and port.",
+    )
+    cluster_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What servers on one database know each other by, to show each other's broadcasts.",
     )
     ffmpeg: Path | None = Field(None, description="FFmpeg to use instead of the one in imageio-ffmpeg.")
     public_url: str | None = Field(
@@ -313,6 +332,16 @@ class Config(BaseSettings):
     def node_name(self) -> str:
         """The name of this server among those that share a database; it must be the same in its next life."""
         return self.node or f"{re.sub('[^A-Za-z0-9._-]', '-', socket.gethostname())[:40]}-{self.port}"
+
+    @property
+    def inner_url(self) -> str | None:
+        """Where other servers reach this one, None where that cannot be known."""
+        if self.node_url is not None:
+            return self.node_url.rstrip("/")
+        if not self.port:
+            return None
+        host = socket.gethostname() if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @classmethod
     def settings_customise_sources(

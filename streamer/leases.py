@@ -116,9 +116,10 @@ class SharedLeases:
         want = schema.want
         wanted = select(want.c.asset).where(want.c.asset == table.c.id, want.c.until > now()).exists()
         made = or_(table.c.fill == str(Fill.FULL), table.c.state == str(State.PROBING), wanted)
+        on_air = and_(table.c.stream.is_not(None), table.c.state.in_(_MADE))
         left = or_(
             table.c.deleted_at.is_not(None),
-            table.c.asked.is_not(None),
+            and_(table.c.asked.is_not(None), ~on_air),
             and_(table.c.state.in_(_MADE), table.c.stream.is_(None), made),
         )
         free = or_(table.c.maker_until < now(), table.c.maker == self._node)

@@ -50,6 +50,7 @@ asset = Table(
     Column("maker", NAME),  # the server that makes it, for as long as its lease holds
     Column("maker_until", BigInteger, nullable=False, server_default="0"),
     Column("asked", NAME),  # what its maker is to do, asked of another server
+    Column("term", BigInteger, nullable=False, server_default="0"),  # how often a broadcast changed hands
     Column("fill", String(16), nullable=False, server_default="full"),
     Column("policy", String(16), nullable=False, server_default="public"),
     Column("stream", NAME, ForeignKey("stream.id")),  # the stream that it is a broadcast of
@@ -294,4 +295,12 @@ writer = Table(  # the mark of each server's last commit, by which it tells whet
     Column("name", NAME, primary_key=True),
     Column("mark", BigInteger, nullable=False),
     Column("seen", BigInteger, nullable=False),  # seconds since the epoch
+)
+
+node = Table(  # servers that share the database: where others reach them, and until when they are there
+    "node",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("url", Text),
+    Column("until", BigInteger, nullable=False),
 )

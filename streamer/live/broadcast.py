@@ -111,11 +111,16 @@ class Broadcast:
                 self._part(joined=False)
                 self._pulse()
 
-    def end(self) -> None:
-        """End the broadcast: what has come is encoded still."""
+    @property
+    def priority(self) -> int | None:
+        """Return the priority of the publisher that sends, None without one."""
+        return None if self._publisher is None else self._publisher.priority
+
+    def end(self, why: Ending = Ending.ENDED) -> None:
+        """End the broadcast: what has come is encoded still. The publisher is told why."""
         self.over = True
         if self._publisher is not None:
-            self._publisher.close(Ending.ENDED)
+            self._publisher.close(why)
         self._pulse()
 
     async def run(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from packager.life import Aired, Life, from_json, to_json
@@ -20,6 +20,7 @@ from streamer.gather import change_asset, gather, insert_new
 from streamer.gather import one as one_asset
 from streamer.ledger import Stored
 from streamer.live.register import one as one_stream
+from streamer.live.tenancy import ON_AIR, Tenancy
 from streamer.rows import (
     Asset,
     Clock,
@@ -36,7 +37,6 @@ from streamer.vocabulary.kind import Kind
 from streamer.vocabulary.live import LadderChanged, PassthroughRefused, Picture, StreamStateChanged
 
 _OVER = Failure(step="live", message="The broadcast was over before there was a whole segment of it.")
-_ON_AIR = (str(State.PROBING), str(State.PLAYABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Broadcasts:
     """Broadcasts over the database. Every change and the events that tell of it are one transaction.
 
     `node` is this server's name; it has at most `most` broadcasts on air. Methods that name an asset raise
-    NoSuchAsset where there is none or it was deleted.
+    NoSuchAsset where there is none or it was deleted, and TakenOver where another server has it by now.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class Broadcasts:
     ) -> None:
         self._database = database
         self._channels = channels
-        self._node = node
         self._most = most
         self._clock = clock
+        self.tenancy = Tenancy(database, node=node)
 
     async def begin(self, stream: str) -> Asset:
         """Make the asset of a broadcast that begins now; there is nothing to watch yet.
@@ -98,9 +98,11 @@ class Broadcasts:
                     warnings=[],
                     stream=stream,
                     policy=str(found.settings.policy),
-                    maker=self._node,
+                    maker=self.tenancy.node,
+                    term=1,
                 )
             )
+            transaction.after(lambda: self.tenancy.began(identity, 1))
             await self._channels.stage_open(transaction, of_asset(identity))
             await self._stand(transaction, stream, StreamState.CONNECTING, asset=identity)
             return await tell(transaction, self._channels, identity, told=AssetCreated)
@@ -122,6 +124,7 @@ class Broadcasts:
         }
 
         async def work(transaction: Transaction) -> Asset:
+            await self.tenancy.check(transaction, asset)
             before = await one_asset(transaction.connection, asset)
             row["poster"] = before.poster
             reached = await change_asset(
@@ -156,12 +159,13 @@ class Broadcasts:
             }
             for one in stored
         ]
+
+        async def work(transaction: Transaction) -> None:
+            await self.tenancy.check(transaction, asset)
+            await transaction.execute(insert_new(transaction.connection, schema.segment), rows)
+
         try:
-            await self._database.write(
-                lambda transaction: transaction.execute(
-                    insert_new(transaction.connection, schema.segment), rows
-                )
-            )
+            await self._database.write(work)
         except IntegrityError as error:
             raise NoSuchAsset(asset) from error
 
@@ -175,6 +179,7 @@ class Broadcasts:
             found = await one_stream(transaction.connection, stream)
             if not found.on_air or found.asset is None:
                 raise WrongState("The stream is not on air.")
+            await self.tenancy.check(transaction, found.asset)
             if found.state is not state:
                 await self._stand(transaction, stream, state, asset=found.asset)
                 await tell(transaction, self._channels, found.asset)
@@ -192,19 +197,24 @@ class Broadcasts:
             found = await one_asset(transaction.connection, asset)
             if not found.on_air or found.live is None:
                 return found
+            await self.tenancy.check(transaction, asset)
             await self._settle(transaction, asset, lasting)
             changes = await self._recorded(transaction, asset, lasting)
-            reached = await change_asset(transaction, asset, updated=self._clock(), **changes, maker=None)
+            reached = await change_asset(
+                transaction, asset, updated=self._clock(), **changes, maker=None, asked=None
+            )
+            transaction.after(lambda: self.tenancy.forget(asset))
             await self._stand(transaction, found.live.stream, StreamState.ENDED, asset=asset)
             return await tell(transaction, self._channels, asset, reached=reached)
 
         return await self._database.write(work)
 
     async def unfinished(self) -> tuple[Broadcast, ...]:
-        """Return the broadcasts of this server that have not ended: after a start, what a crash has cut."""
+        """Return the broadcasts that have not ended, of this server or of nobody else who is there."""
         asset, generation = schema.asset, schema.generation
+        free = and_(_on_air(), self.tenancy.free())
         async with self._database.read() as connection:
-            found = await gather(connection, select(asset).where(self._on_air()).order_by(asset.c.created))
+            found = await gather(connection, select(asset).where(free).order_by(asset.c.created))
             plans: dict[str, list[Life]] = {one.id: [] for one in found}
             chosen = select(generation.c.asset, generation.c.plan).where(generation.c.asset.in_(plans))
             for row in await connection.execute(chosen):
@@ -219,17 +229,9 @@ class Broadcasts:
             if one.live is not None
         )
 
-    def _on_air(self) -> ColumnElement[bool]:
-        table = schema.asset
-        return and_(
-            table.c.stream.is_not(None),
-            table.c.state.in_(_ON_AIR),
-            table.c.deleted_at.is_(None),
-            or_(table.c.maker.is_(None), table.c.maker == self._node),
-        )
-
     async def _room(self, transaction: Transaction) -> None:
-        counted = await transaction.execute(select(func.count()).where(self._on_air()))
+        mine = schema.asset.c.maker == self.tenancy.node
+        counted = await transaction.execute(select(func.count()).where(_on_air(), mine))
         if counted.scalar_one() >= self._most:
             raise TooManyBroadcasts(f"This server carries {self._most} broadcasts at one time.")
 
@@ -279,6 +281,11 @@ class Broadcasts:
         """Tell something of a broadcast on its stream's channel and on its own."""
         for channel in (of_stream(stream), of_asset(asset)):
             await self._channels.stage(transaction, channel, told.type, told.json())
+
+
+def _on_air() -> ColumnElement[bool]:
+    table = schema.asset
+    return and_(table.c.stream.is_not(None), table.c.state.in_(ON_AIR), table.c.deleted_at.is_(None))
 
 
 def rungs_of(life: Life, count: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -16,13 +17,14 @@ from streamer.files import Reply
 from streamer.hot import Entry
 from streamer.live import asked
 from streamer.live.asked import Asked, BadDirective
-from streamer.live.onair import OnAir
+from streamer.live.onair import Left, OnAir
 from streamer.live.pieces import Pieces
 from streamer.live.playlists import Playlists
 from streamer.live.push import Push
 from streamer.live.viewers import ChunkedViewer, SocketViewer
-from streamer.live.waiters import Waiting
+from streamer.live.waiters import Waiting, late
 from streamer.problems import Problem
+from streamer.relay.whereabouts import Place
 
 _PATIENCE = 3
 """Target durations for which what is to come is awaited: players stall on a refusal, and on no wait."""
@@ -30,11 +32,23 @@ _PATIENCE = 3
 _KINDS = {Kind.MULTIVARIANT: Kind.LIVE_PLAYLIST, Kind.PLAYLIST: Kind.LIVE_PLAYLIST, Kind.MPD: Kind.LIVE_MPD}
 
 
+class Elsewhere(Protocol):
+    """What other servers have on air."""
+
+    async def place(self, asset: str, kind: Kind) -> Place | None:
+        """Return where a broadcast is that is not here, None where it is here or is none."""
+
+    async def answer(
+        self, request: web.Request, place: Place, asset: str, key: str, kind: Kind
+    ) -> web.StreamResponse | None:
+        """Answer with what another server says; None where the store has it."""
+
+
 class Delivery:
     """Answers for assets that `find` has on air, and leaves to the origin what is in the store.
 
     `alias` returns the asset that a stream's name stands for with a key: what is on air, or what was last.
-    `push` finds what is pushed of an asset.
+    `push` finds what is pushed of an asset. What other servers have comes from `elsewhere`.
     """
 
     def __init__(
@@ -44,11 +58,13 @@ class Delivery:
         *,
         alias: Callable[[str, str], Awaitable[str]] | None = None,
         push: Callable[[str], Push | None] = lambda _: None,
+        elsewhere: Elsewhere | None = None,
         memory: int = 64 << 20,
     ) -> None:
         self._find = find
         self._alias = alias
         self._push = push
+        self._elsewhere = elsewhere
         self._waiting = Waiting()
         self._pieces = Pieces(store, self._waiting, patience=_PATIENCE, memory=memory)
         self._playlists: WeakKeyDictionary[OnAir, Playlists] = WeakKeyDictionary()
@@ -59,11 +75,32 @@ class Delivery:
 
     async def answer(self, request: web.Request, asset_id: str, key: str) -> web.StreamResponse | None:
         """Answer a GET or HEAD; None where that is the origin's."""
-        onair = self._find(asset_id)
         kind = classify(key)
+        if kind is None:
+            return None
+        place = await self._place(asset_id, kind)
+        if place is None:
+            try:
+                return await self._answer(request, asset_id, key, kind)
+            except Left:  # while it was waited for
+                place = await self._place(asset_id, kind)
+        if place is None or self._elsewhere is None:
+            return await late(request)
+        return await self._elsewhere.answer(request, place, asset_id, key, kind)
+
+    async def _place(self, asset_id: str, kind: Kind) -> Place | None:
+        """Return where a broadcast is that is not here, None where it is here or is none."""
+        if self._elsewhere is None or self._find(asset_id) is not None:
+            return None
+        return await self._elsewhere.place(asset_id, kind)
+
+    async def _answer(
+        self, request: web.Request, asset_id: str, key: str, kind: Kind
+    ) -> web.StreamResponse | None:
+        onair = self._find(asset_id)
         if kind is Kind.PUSHED:
             return await self._pushed(request, asset_id, key)
-        if onair is None or kind is None or (kind in _KINDS and onair.recorded):
+        if onair is None or (kind in _KINDS and onair.recorded):
             return None
         if kind in _KINDS:
             return await self._manifest(request, onair, key, _KINDS[kind])

@@ -26,6 +26,10 @@ _UNKNOWN_TARGET = 2
 """The target duration of a broadcast whose first life has not begun."""
 
 
+class Left(ConnectionResetError):
+    """What was waited for comes from another server, if at all: this one has left the broadcast."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Airing:
     """A life with its inits by rendition, unless the store sends these, and the parts of each."""
@@ -58,6 +62,7 @@ class OnAir:
         self.window = window
         self.low_latency = low_latency
         self.ended = False
+        self.left = False
         self.markers: Sequence[Marker] = ()
         self.ranges = DateRanges()
         self.marked = 0
@@ -143,6 +148,12 @@ class OnAir:
         self.ended = True
         self._ring()
 
+    def leave(self) -> None:
+        """Leave the broadcast to other servers: whoever waits is told so."""
+        self.over_life()
+        self.left = True
+        self._ring()
+
     def stored(self, generation: str, rendition: str, segment: int) -> None:
         """Learn that a segment is in the store, from where it is sent from now on."""
         airing = self._airing(generation)
@@ -179,8 +190,10 @@ class OnAir:
         return held.span(segment, part) if held else None
 
     async def turn(self, rendition: str) -> None:
-        """Wait until the next part of a rendition is there, or a life begins or ends."""
+        """Wait until the next part of a rendition is there, or a life begins or ends. Raise Left."""
         await self._bells.setdefault(rendition, asyncio.Event()).wait()
+        if self.left:
+            raise Left("This server has left the broadcast.")
 
     def _ring(self, rendition: str | None = None) -> None:
         """Wake who waits for a rendition, or everybody; who comes from now on waits for the next time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 from packager import parts
@@ -33,14 +33,48 @@ class Viewer(Protocol):
         """End it: nothing more comes."""
 
 
-@dataclass(slots=True)
-class _Track:
-    """One rendition of the present life: its init, and what a viewer who comes now begins with."""
+class Fan:
+    """One rendition on its way to its viewers: `init`, and what one who comes now begins with."""
 
-    init: bytes
-    sound: bool
-    recent: list[bytes] = field(default_factory=list)
-    sequence: int = 0
+    def __init__(self, init: bytes, *, sound: bool) -> None:
+        """Take the init; sound has no keyframes to begin with."""
+        self.sound = sound
+        self._init = init
+        self._recent: list[bytes] = []
+        self._viewers: set[Viewer] = set()
+
+    @property
+    def viewers(self) -> int:
+        """Return how many answers are open."""
+        return len(self._viewers)
+
+    def send(self, body: bytes, *, sync: bool) -> None:
+        """Send a fragment to everybody; with a picture that is `sync` one may begin."""
+        if self.sound:
+            del self._recent[: max(0, len(self._recent) - _CALM_UNITS)]
+        elif sync:
+            self._recent.clear()
+        self._recent.append(body)
+        wrapped: dict[Wrap, bytes] = {}
+        for viewer in tuple(self._viewers):
+            if viewer.wrap not in wrapped:
+                wrapped[viewer.wrap] = viewer.wrap(body)
+            viewer.send(wrapped[viewer.wrap])
+
+    def over(self) -> None:
+        """End the answers of all."""
+        for viewer in tuple(self._viewers):
+            viewer.finish()
+        self._viewers.clear()
+
+    def join(self, viewer: Viewer) -> None:
+        """Let a viewer in."""
+        viewer.send(b"".join(map(viewer.wrap, (self._init, *self._recent))))
+        self._viewers.add(viewer)
+
+    def leave(self, viewer: Viewer) -> None:
+        """Let a viewer go."""
+        self._viewers.discard(viewer)
 
 
 class Push:
@@ -49,45 +83,35 @@ class Push:
     def __init__(self, *, most: int = 500) -> None:
         """Take how many viewers there may be at one time."""
         self._most = most
-        self._tracks: dict[str, _Track] = {}
-        self._viewers: dict[str, set[Viewer]] = {}
+        self._fans: dict[str, Fan] = {}
+        self._sequence: dict[str, int] = {}
 
     @property
     def viewers(self) -> int:
         """Return how many answers are open."""
-        return sum(map(len, self._viewers.values()))
+        return sum(fan.viewers for fan in self._fans.values())
 
     def begin(self, life: Life, inits: Mapping[str, bytes]) -> None:
         """Begin a life; who watched the one before has to ask again, for another init."""
         self.over()
-        self._tracks = {name: _Track(init=body, sound=life.is_sound(name)) for name, body in inits.items()}
-        self._viewers = {name: set() for name in inits}
+        self._fans = {name: Fan(body, sound=life.is_sound(name)) for name, body in inits.items()}
+        self._sequence = dict.fromkeys(inits, 0)
 
     def sample(self, rendition: str, sample: Sample) -> None:
         """Send a frame to everybody; the encoder's priming, before all time, to nobody."""
-        track = self._tracks.get(rendition)
-        if track is None or sample.time < 0:
+        fan = self._fans.get(rendition)
+        if fan is None or sample.time < 0:
             return
-        track.sequence += 1
-        duration = AAC_FRAME if track.sound else sample.duration
-        body = parts.fragment([replace(sample, duration=duration)], sequence=track.sequence)
-        if track.sound:
-            del track.recent[: max(0, len(track.recent) - _CALM_UNITS)]
-        elif sample.sync:
-            track.recent.clear()
-        track.recent.append(body)
-        wrapped: dict[Wrap, bytes] = {}
-        for viewer in tuple(self._viewers[rendition]):
-            if viewer.wrap not in wrapped:
-                wrapped[viewer.wrap] = viewer.wrap(body)
-            viewer.send(wrapped[viewer.wrap])
+        self._sequence[rendition] += 1
+        duration = AAC_FRAME if fan.sound else sample.duration
+        body = parts.fragment([replace(sample, duration=duration)], sequence=self._sequence[rendition])
+        fan.send(body, sync=sample.sync)
 
     def over(self) -> None:
         """End the answers of all: this life has no more frames."""
-        for viewers in self._viewers.values():
-            for viewer in tuple(viewers):
-                viewer.finish()
-        self._tracks, self._viewers = {}, {}
+        fans, self._fans = self._fans, {}
+        for fan in fans.values():
+            fan.over()
 
     @property
     def room(self) -> bool:
@@ -96,14 +120,14 @@ class Push:
 
     def knows(self, rendition: str) -> bool:
         """Say whether there is such a rendition to be pushed."""
-        return rendition in self._tracks
+        return rendition in self._fans
 
     def join(self, rendition: str, viewer: Viewer) -> None:
         """Let a viewer in. Raise KeyError where nothing is pushed."""
-        track = self._tracks[rendition]
-        viewer.send(b"".join(map(viewer.wrap, (track.init, *track.recent))))
-        self._viewers[rendition].add(viewer)
+        self._fans[rendition].join(viewer)
 
     def leave(self, rendition: str, viewer: Viewer) -> None:
         """Let a viewer go."""
-        self._viewers.get(rendition, set()).discard(viewer)
+        fan = self._fans.get(rendition)
+        if fan is not None:
+            fan.leave(viewer)

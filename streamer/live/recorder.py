@@ -16,6 +16,7 @@ from packager.store import Store
 from streamer.errors import NoSuchAsset
 from streamer.ledger import Stored
 from streamer.live.broadcasts import Broadcasts
+from streamer.live.tenancy import TakenOver
 
 _WAITING = 256
 """Things to be stored that may wait for a slow disk; beyond, recording ends and the broadcast goes on."""
@@ -147,6 +148,8 @@ class Recorder:
                 self._break(f"{error.message} {error.evidence}")
             except NoSuchAsset:
                 self._break("it was deleted")
+            except TakenOver as error:
+                self._break(error.message)
             else:
                 return
             if self.broken:

@@ -42,20 +42,40 @@ class Recovery:
         One that has no whole segment is not handed on: there is nothing that could go on.
         """
         for broadcast in await self._broadcasts.unfinished():
-            try:
-                lives = await self._lives(broadcast)
-                if not (lives and await resume(broadcast, lives)):
-                    await self._conclude(broadcast, lives)
-            except Exception:  # noqa: BLE001 - one that cannot be settled must not keep the others from it
-                _log.exception(
-                    "broadcast %s could not be settled; trying again at the next start", broadcast.asset.id
-                )
+            await self._settle(broadcast, resume)
+
+    async def sweep(self, resume: Resume) -> None:
+        """Do the same with what servers that are gone have left, and not with what this one has."""
+        for broadcast in await self._broadcasts.unfinished():
+            if not self._broadcasts.tenancy.has(broadcast.asset.id):
+                await self._settle(broadcast, resume)
+
+    async def take_up(self, asset: str, resume: Resume) -> bool:
+        """Do the same with one broadcast that this server has taken; say whether it goes on."""
+        found = next((one for one in await self._broadcasts.unfinished() if one.asset.id == asset), None)
+        return found is not None and await self._go_on(found, resume)
+
+    async def _settle(self, broadcast: Broadcast, resume: Resume) -> None:
+        try:
+            if await self._broadcasts.tenancy.take(broadcast.asset.id):  # else another server is faster
+                await self._go_on(broadcast, resume)
+        except Exception:  # noqa: BLE001 - one that cannot be settled must not keep the others from it
+            _log.exception(
+                "broadcast %s could not be settled; trying again at the next start", broadcast.asset.id
+            )
+
+    async def _go_on(self, broadcast: Broadcast, resume: Resume) -> bool:
+        lives = await self._lives(broadcast)
+        if lives and await resume(broadcast, lives):
+            return True
+        await self._conclude(broadcast, lives)
+        return False
 
     async def end(self, stream: str) -> None:
         """End the broadcast of a stream that nobody encodes any more. Raise WrongState without one."""
         unfinished = await self._broadcasts.unfinished()
         found = next((one for one in unfinished if one.stream == stream), None)
-        if found is None:
+        if found is None or not await self._broadcasts.tenancy.take(found.asset.id):
             raise WrongState("The stream is not on air.")
         await self._conclude(found, await self._lives(found))
 

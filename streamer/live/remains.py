@@ -62,7 +62,8 @@ def settled(found: Sequence[tuple[Life, Mapping[str, set[int]]]]) -> tuple[tuple
     behind = max((life.first + _furthest(stored) + _ANNOUNCED for life, stored in found), default=0)
     lasting: list[tuple[Life, int, int]] = []
     for life, stored in reversed(found):
-        if count := _common(life, stored):
+        # A server that was taken for dead may have gone on storing, beyond where the next life began.
+        if count := min(_common(life, stored), behind - life.first):
             lasting.insert(0, (life, count, behind - life.first - count))
             behind = life.first
     return tuple(lasting)

@@ -26,6 +26,7 @@ from streamer.live.admission import Admission, Everybody, Hook
 from streamer.live.aliases import Aliases
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.cards import Cards
+from streamer.live.caretaker import Caretaker
 from streamer.live.clip_rows import ClipRows
 from streamer.live.clips import Clips
 from streamer.live.delivery import Delivery
@@ -40,8 +41,12 @@ from streamer.live.slates import Slates
 from streamer.live.still_rows import StillRows
 from streamer.live.stills import Stills
 from streamer.live.studio import Studio
+from streamer.live.succession import Succession
 from streamer.markers import Markers
 from streamer.outbound import Outbound, allowance
+from streamer.peers import Peers
+from streamer.relay.relay import Relay
+from streamer.relay.whereabouts import Whereabouts
 from streamer.rows import Asset, Clock
 from streamer.vocabulary.live import StreamHealth
 
@@ -54,6 +59,8 @@ class Station:
     """What live streams need. `start` the studio, enter `doors`, and `stop` it behind them."""
 
     studio: Studio
+    caretaker: Caretaker | None
+    relay: Relay | None
     delivery: Delivery
     doors: Doors
     addresses: Addresses
@@ -70,6 +77,8 @@ class Station:
         """Let go of everybody: viewers who wait, and publishers."""
         for one in (self.delivery, self.browser, self.whip, self.cards, self.marking):
             await one.close()
+        if self.relay is not None:
+            await self.relay.close()
 
 
 def station(
@@ -109,6 +118,7 @@ def station(
         store,
         means=Means(spawner=spawner, effort=effort, pixels=pixels, wall=clock),
         recovery=recovery,
+        succession=Succession(broadcasts.tenancy, bus),
         recordings=recordings,
         markers=markers,
         slates=slates,
@@ -116,8 +126,6 @@ def station(
         admission=_admission(config, clock),
         vitals=partial(_hint_health, channels),
         delay=lambda: secrets.randbelow(_DELAY_MS) / 1000,
-        # Of several servers another one may get the publisher, for whom the stream has to be free.
-        outlasts=config.database is None,
         began=began,
     )
     lines = _lines(config, register)
@@ -126,16 +134,20 @@ def station(
         studio,
         srt=None if lines is None else lambda host: SrtReceiver(lines, studio.admit_to, spawner, host=host),
     )
+    relay = _relay(config, database, bus, store, studio)
     delivery = Delivery(
         studio.find,
         store,
         alias=Aliases(database).resolve,
         push=studio.pushed,
+        elsewhere=relay,
         memory=config.cache_bytes,
     )
     whip = WhipReceiver(studio, spawner, peer=webrtc(config.ice_servers), ice=config.ice_servers)
     return Station(
         studio=studio,
+        caretaker=_caretaker(config, database, broadcasts, studio, bus),
+        relay=relay,
         delivery=delivery,
         doors=doors,
         addresses=Addresses(
@@ -161,6 +173,29 @@ def station(
         marking=Marking(
             markers, rows, recordings, studio, asset=asset, changed=changed, bus=bus, clock=clock
         ),
+    )
+
+
+def _caretaker(
+    config: Config, database: Database, broadcasts: Broadcasts, studio: Studio, bus: Bus
+) -> Caretaker | None:
+    """Return what keeps this server's place among others; None where it is alone."""
+    if not bus.shared:
+        return None
+    peers = Peers(database, node=config.node_name, url=config.inner_url)
+    return Caretaker(peers, broadcasts.tenancy, studio, bus=bus)
+
+
+def _relay(config: Config, database: Database, bus: Bus, store: Store, studio: Studio) -> Relay | None:
+    """Return what shows broadcasts of other servers; None where there are none, or no secret is shared."""
+    if not bus.shared or config.cluster_secret is None:
+        return None
+    return Relay(
+        Whereabouts(database, bus, node=config.node_name),
+        store,
+        secret=config.cluster_secret.get_secret_value(),
+        here=studio.find,
+        memory=config.cache_bytes,
     )
 
 

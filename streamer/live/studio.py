@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -14,7 +14,7 @@ from packager.errors import PackagingError
 from packager.life import Aired
 from packager.store import Scoped, Store
 from streamer.errors import CatalogAway, NoSuchAsset, NoSuchStream, TooManyBroadcasts, WrongState
-from streamer.ingest.door import Publisher, Take
+from streamer.ingest.door import Ending, Publisher, Take
 from streamer.ingest.errors import KeyBusy, KeyUnknown, Refused
 from streamer.ingest.flv import Tag
 from streamer.live.admission import Admission
@@ -30,9 +30,12 @@ from streamer.live.recordings import Recordings
 from streamer.live.recovery import Recovery
 from streamer.live.register import Register
 from streamer.live.remains import Remains, remains
+from streamer.live.running import Running, Standing
 from streamer.live.slates import Slates
 from streamer.live.stills import Stills
-from streamer.live.streams import Stream
+from streamer.live.streams import Stream, Takeover
+from streamer.live.succession import END, Succession, heir_of
+from streamer.live.tenancy import TakenOver
 from streamer.live.vitals import Vitals
 from streamer.markers import Markers
 from streamer.rows import StreamState
@@ -45,50 +48,15 @@ _STOP_SECONDS = 15
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Standing:
-    """Where a broadcast stands, for whoever writes it down."""
-
-    state: StreamState = StreamState.CONNECTING
-    moved: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def take(self, state: StreamState) -> None:
-        """Take where it stands now."""
-        self.state = state
-        self.moved.set()
-
-    def shows(self) -> bool:
-        """Say whether viewers see its publisher's pictures."""
-        return self.state is StreamState.LIVE
-
-
-@dataclass(slots=True, kw_only=True)
-class _Running:
-    """A broadcast being made; `earlier` are its lives from before this server.
-
-    It is `kept_open` where only the server stops.
-    """
-
-    stream: str
-    earlier: Sequence[Aired]
-    broadcast: Broadcast
-    air: OnAir
-    push: Push
-    cues: Cues
-    recorder: Recorder
-    standing: _Standing
-    kept_open: bool = False
-    task: asyncio.Task[None] | None = None
-
-
 class Studio:
     """A Door for publishers. Call `start` before any of them comes, and `stop` when the server ends.
 
     `recordings` makes their manifests, `stills` their pictures, `recovery` ends what nobody encodes any more,
-    `admission` has a say beside the key. `vitals` is told of a stream and its broadcast how the signal is,
-    and None at its end. `delay` says how many seconds later a refusal is answered, so that guessing keys is
-    slow and its time tells nothing. With `outlasts` a broadcast goes on when the server is started again.
-    `began` hears of the asset of one whose stream names a destination.
+    `succession` comes into what other servers have, `admission` has a say beside the key. `vitals` is told of
+    a stream and its broadcast how the signal is, and None at its end. `delay` says how many seconds later a
+    refusal is answered, so that guessing keys is slow and its time tells nothing. `began` hears of the asset
+    of one whose stream names a destination. A broadcast outlasts the server: it goes on when that is started
+    again, or at another one.
     """
 
     def __init__(
@@ -99,6 +67,7 @@ class Studio:
         *,
         means: Means,
         recovery: Recovery,
+        succession: Succession,
         recordings: Recordings,
         markers: Markers,
         slates: Slates,
@@ -106,7 +75,6 @@ class Studio:
         admission: Admission,
         vitals: Callable[[str, str, StreamHealth | None], None],
         delay: Callable[[], float],
-        outlasts: bool,
         began: Callable[[str, str], None] = lambda _asset, _destination: None,
     ) -> None:
         self._register = register
@@ -114,6 +82,7 @@ class Studio:
         self._store = store
         self._means = means
         self._recovery = recovery
+        self._succession = succession
         self._recordings = recordings
         self._markers = markers
         self._slates = slates
@@ -121,12 +90,12 @@ class Studio:
         self._admission = admission
         self._vitals = vitals
         self._delay = delay
-        self._outlasts = outlasts
         self._began = began
-        self._running: dict[str, _Running] = {}  # by stream
-        self._shown: dict[str, _Running] = {}  # by asset
+        self._running: dict[str, Running] = {}  # by stream
+        self._shown: dict[str, Running] = {}  # by asset
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._farewells: set[asyncio.TimerHandle] = set()
+        self._leaving = False
 
     async def start(self) -> None:
         """Go on with what an earlier life of this server has left on air, where publishers may come back."""
@@ -134,19 +103,38 @@ class Studio:
         self._stills.start()
 
     async def stop(self) -> None:
-        """End all encoders and keep what there is of broadcasts: those that outlast this go on after it."""
+        """Leave all broadcasts and end what is behind those that are over."""
+        await self.leave()
+        for timer in self._farewells:
+            timer.cancel()
+        await self._stills.stop()
+
+    async def leave(self) -> None:
+        """End all encoders and keep what there is of broadcasts: they go on when somebody takes them up."""
+        self._leaving = True
         for running in self._running.values():
-            running.kept_open = self._outlasts and not running.broadcast.over
-            running.broadcast.end()
+            running.kept_open = not running.broadcast.over
+            running.broadcast.end(Ending.STOPPING)
         tasks = [one.task for one in self._running.values() if one.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        for timer in self._farewells:
-            timer.cancel()
-        await self._stills.stop()
+
+    async def take_up(self) -> None:
+        """Go on with what servers that are gone have left on air."""
+        if not self._leaving:
+            await self._recovery.sweep(self._resume)
+
+    async def follow(self, held: Mapping[str, str | None]) -> None:
+        """Do as others wish with the broadcasts that are still held; drop those that are not any more."""
+        for running in tuple(self._running.values()):
+            asset = running.broadcast.asset
+            if asset not in held:
+                await self._drop(running)
+            elif (wish := held[asset]) is not None:
+                await self._obey(running, wish)
 
     def find(self, asset: str) -> OnAir | None:
         """Return what is on air of a broadcast, None where it is none or has been over for a while."""
@@ -167,7 +155,9 @@ class Studio:
         """End what is on air, once what has come of it is kept. Raise WrongState where nothing is."""
         running = self._running.get(stream)
         if running is None or running.task is None:
-            await self._recovery.end(stream)
+            found = await self._register.get(stream)
+            if found.asset is None or not await self._succession.end(found.asset):
+                await self._recovery.end(stream)
             self._stills.wake()
             return
         running.broadcast.end()
@@ -196,12 +186,12 @@ class Studio:
                 if running.task is not None:
                     await asyncio.wait({running.task})
                 running = None
-            running = running or await self._begin(stream)
+            running = running or await self._begin(stream, publisher)
             running.broadcast.give_way(publisher)
         _log.info("%s publishes stream %s over %s", publisher.address, stream.id, publisher.protocol)
         return partial(self._publish, running, publisher)
 
-    async def _publish(self, running: _Running, publisher: Publisher, tags: AsyncIterator[Tag]) -> None:
+    async def _publish(self, running: Running, publisher: Publisher, tags: AsyncIterator[Tag]) -> None:
         """Put a publisher on the air, and tell how its signal is for as long as it sends."""
         stream, asset = running.stream, running.broadcast.asset
         vitals = Vitals(
@@ -222,15 +212,54 @@ class Studio:
             raise KeyUnknown("The stream key is not known; make one with `streamer live create`.")
         return stream
 
-    async def _begin(self, stream: Stream) -> _Running:
+    async def _begin(self, stream: Stream, publisher: Publisher) -> Running:
+        if self._leaving:
+            raise KeyBusy("The server stops; come back in a moment.")
+        try:
+            return await self._begun(stream)
+        except WrongState as error:
+            taken = stream.asset is not None and await self._succession.claim(stream.asset, publisher)
+            if not taken:
+                raise KeyBusy(str(error)) from error
+        if stream.asset is not None and await self._recovery.take_up(stream.asset, self._resume):
+            return self._running[stream.id]
+        try:
+            return await self._begun(stream)
+        except WrongState as error:
+            raise KeyBusy(str(error)) from error
+
+    async def _begun(self, stream: Stream) -> Running:
+        """Begin a broadcast. Raise KeyBusy, and WrongState where the stream is on air."""
         try:
             asset = (await self._broadcasts.begin(stream.id)).id
-        except (WrongState, TooManyBroadcasts, NoSuchStream) as error:
+        except (TooManyBroadcasts, NoSuchStream) as error:
             raise KeyBusy(str(error)) from error
         running = self._start(stream, asset, left=Remains())
         if stream.settings.destination is not None:
             self._began(asset, stream.settings.destination)
         return running
+
+    async def _drop(self, running: Running) -> None:
+        """Stop at once with a broadcast that another server has by now, or that was deleted."""
+        running.lost = True
+        running.broadcast.end(Ending.TAKEN_OVER)
+        if running.task is not None:
+            await asyncio.wait({running.task})
+
+    async def _obey(self, running: Running, wish: str) -> None:
+        """End a broadcast, or leave it to another server, whose publisher may not have to wait."""
+        broadcast = running.broadcast
+        heir = heir_of(wish)
+        if wish == END:
+            broadcast.end()
+        elif heir is not None and _gives_way(running, heir.priority):
+            running.kept_open, running.heir = not broadcast.over, heir.node
+            broadcast.end(Ending.TAKEN_OVER)
+        else:
+            await self._broadcasts.tenancy.ask(broadcast.asset, None)
+            return
+        if running.task is not None:
+            await asyncio.wait({running.task})
 
     async def _resume(self, left: Unfinished, lives: Sequence[Aired]) -> bool:
         """Go on with a broadcast, for whose publisher the reconnect window begins; say whether it has one."""
@@ -249,11 +278,11 @@ class Studio:
         _log.info("broadcast %s goes on if its publisher comes back", asset)
         return True
 
-    def _start(self, stream: Stream, asset: str, *, left: Remains) -> _Running:
+    def _start(self, stream: Stream, asset: str, *, left: Remains) -> Running:
         air, push = OnAir(asset, window=stream.settings.dvr_seconds, remains=left), Push()
         cues = Cues(since=self._means.wall())
         recorder = Recorder(asset, store=Scoped(self._store, asset), broadcasts=self._broadcasts, kept=air)
-        standing = _Standing()
+        standing = Standing()
         broadcast = Broadcast(
             asset,
             settings=stream.settings,
@@ -265,7 +294,7 @@ class Studio:
             cues=cues,
             aired=left.lives,
         )
-        running = _Running(
+        running = Running(
             stream=stream.id,
             earlier=left.lives,
             broadcast=broadcast,
@@ -280,7 +309,7 @@ class Studio:
         running.task = asyncio.create_task(self._run(running), name=f"broadcast {asset}")
         return running
 
-    async def _run(self, running: _Running) -> None:
+    async def _run(self, running: Running) -> None:
         """Run a broadcast and make its recording; whatever goes wrong ends it alone."""
         asset = running.broadcast.asset
         recording = asyncio.create_task(running.recorder.run(), name=f"record {asset}")
@@ -302,14 +331,31 @@ class Studio:
                 task.cancel()
             running.recorder.close()
             await asyncio.gather(recording, *beside, return_exceptions=True)
-            if not (running.kept_open and _can_go_on(running)):
-                await self._conclude(running)
+            await self._leave(running)
         finally:
-            running.air.end()
             self._running.pop(running.stream, None)
-            self._farewell(asset)
+            if running.lost or running.left:
+                running.air.leave()
+                self._shown.pop(asset, None)
+            else:
+                running.air.end()
+                self._farewell(asset)
 
-    async def _mark(self, running: _Running) -> None:
+    async def _leave(self, running: Running) -> None:
+        """Conclude a broadcast, unless it goes on after this server or at another one."""
+        asset = running.broadcast.asset
+        if running.lost:
+            self._broadcasts.tenancy.forget(asset)
+        elif running.kept_open and running.can_go_on:
+            running.left = True
+            try:
+                await self._succession.give(asset, heir=running.heir)
+            except CatalogAway as error:
+                _log.warning("broadcast %s is free once this server is gone: %s", asset, error)
+        else:
+            await self._conclude(running)
+
+    async def _mark(self, running: Running) -> None:
         """Show the markers that a broadcast has from before this server."""
         try:
             markers = await self._markers.of(running.broadcast.asset)
@@ -319,7 +365,7 @@ class Studio:
         running.air.mark(markers)
         running.cues.follow(markers)
 
-    async def _conclude(self, running: _Running) -> None:
+    async def _conclude(self, running: Running) -> None:
         """Make the recording's manifests and tell that the broadcast is over."""
         asset = running.broadcast.asset
         lasting = running.earlier if running.recorder.broken else running.broadcast.aired
@@ -331,19 +377,23 @@ class Studio:
             if lasting:
                 await self._recordings.keep(asset, lasting, known=told)
             self._stills.wake()
+            self._succession.over(asset)
         except NoSuchAsset:
             _log.info("broadcast %s was deleted on air", asset)
+        except TakenOver as error:
+            running.lost = True
+            _log.warning("%s", error)
         except (PackagingError, CatalogAway) as error:
             _log.warning("the recording of %s is made at the next start: %s", asset, error)
 
-    async def _tell(self, running: _Running) -> None:
+    async def _tell(self, running: Running) -> None:
         """Write down where a broadcast stands, the latest only, until cancelled."""
         while True:
             await running.standing.moved.wait()
             running.standing.moved.clear()
             try:
                 await self._broadcasts.stand(running.stream, running.standing.state)
-            except (WrongState, NoSuchStream, CatalogAway) as error:
+            except (WrongState, NoSuchStream, CatalogAway, TakenOver) as error:
                 _log.info("where stream %s stands cannot be told: %s", running.stream, error)
 
     def _farewell(self, asset: str) -> None:
@@ -357,7 +407,9 @@ class Studio:
         self._farewells.add(timer)
 
 
-def _can_go_on(running: _Running) -> bool:
-    """Say whether there is something to go on from, and a publisher may come back."""
-    broadcast = running.broadcast
-    return bool(broadcast.aired and broadcast.settings.reconnect_seconds) and not running.recorder.broken
+def _gives_way(running: Running, priority: int) -> bool:
+    """Say whether a publisher at another server has the place of the one that sends here."""
+    sending = running.broadcast.priority
+    return (
+        running.broadcast.settings.takeover is not Takeover.PRIORITY or sending is None or priority >= sending
+    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Self
+from typing import Protocol, Self
 
 from aiohttp import WSCloseCode, web
 from aiohttp.abc import AbstractStreamWriter
 
 from streamer.files import last_lines
-from streamer.live.push import Push, Wrap
+from streamer.live.push import Viewer, Wrap
 
 BEHIND_BYTES = 1 << 20
 """What may wait for a viewer: some seconds. Whoever is slower is cut off, and takes the playlists instead."""
@@ -18,6 +18,23 @@ BEHIND_BYTES = 1 << 20
 _PING_SECONDS = 20
 _SAID_BYTES = 1 << 10
 _CLOSE_SECONDS = 1
+
+
+class Pushing(Protocol):
+    """What pushes renditions: what is made here, or comes from another server."""
+
+    @property
+    def room(self) -> bool:
+        """Say whether one more viewer may join."""
+
+    def knows(self, rendition: str) -> bool:
+        """Say whether there is such a rendition to be pushed."""
+
+    def join(self, rendition: str, viewer: Viewer) -> None:
+        """Let a viewer in. Raise KeyError where nothing is pushed."""
+
+    def leave(self, rendition: str, viewer: Viewer) -> None:
+        """Let a viewer go."""
 
 
 class _Line:
@@ -72,7 +89,7 @@ class ChunkedViewer(web.StreamResponse):
         self._line.write(b"0\r\n\r\n")
         self._line.end()
 
-    async def serve(self, request: web.Request, push: Push, rendition: str, *, head: bytes) -> Self:
+    async def serve(self, request: web.Request, push: Pushing, rendition: str, *, head: bytes) -> Self:
         """Answer until it is over; the head, which lacks its last lines, announces a body in chunks."""
         self._eof_sent = True
         self._keep_alive = False
@@ -117,7 +134,7 @@ class SocketViewer:
         """Have the socket closed."""
         self._line.end()
 
-    async def serve(self, request: web.Request, push: Push, rendition: str) -> web.WebSocketResponse:
+    async def serve(self, request: web.Request, push: Pushing, rendition: str) -> web.WebSocketResponse:
         """Open the socket and send until it is over."""
         socket = web.WebSocketResponse(
             compress=False, max_msg_size=_SAID_BYTES, heartbeat=_PING_SECONDS, timeout=_CLOSE_SECONDS

@@ -145,9 +145,11 @@ async def test_who_is_refused_waits_for_it_whether_the_key_is_known_or_not(known
             raise NotAdmitted("Not today.")
 
     delays = []
-    rest = dict.fromkeys(("means", "recovery", "recordings", "markers", "slates", "stills", "vitals"))
+    rest = dict.fromkeys(
+        ("means", "recovery", "succession", "recordings", "markers", "slates", "stills", "vitals")
+    )
     delay = lambda: delays.append(1) or 0  # noqa: E731
-    studio = Studio(Keys(), None, None, admission=Nobody(), delay=delay, outlasts=False, **rest)
+    studio = Studio(Keys(), None, None, admission=Nobody(), delay=delay, **rest)
     with pytest.raises(NotAdmitted if known else KeyUnknown):
         await studio.admit("key", Publisher())
     assert delays == [1]

@@ -14,6 +14,7 @@ from streamer.errors import NoSuchAsset, NoSuchStream, TooManyBroadcasts, WrongS
 from streamer.ledger import Stored
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.streams import Settings
+from streamer.peers import Peers
 from streamer.rows import State, StreamState, show
 from tests import lives
 
@@ -173,6 +174,8 @@ async def test_a_crash_leaves_the_unfinished_to_their_own_server(back, register)
     for lived in (lives.life("l2", first=3), lives.life("l1")):
         await mine.begin_life(asset.id, lived)
     await other.begin(made[1])
+    if back.database.shared:
+        await Peers(back.database, node="b", url=None).beat()
     (found,) = await mine.unfinished()
     assert (found.asset.id, found.stream) == (asset.id, made[0])
     assert found.lives == (lives.life("l1"), lives.life("l2", first=3))

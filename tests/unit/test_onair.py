@@ -9,7 +9,7 @@ import pytest
 
 from packager.life import Life, Reach
 from packager.parts import Part
-from streamer.live.onair import OnAir
+from streamer.live.onair import Left, OnAir
 from streamer.live.remains import Remains
 from tests.unit.broadcasts import CODECS, lived, restarted
 
@@ -209,3 +209,13 @@ def test_it_goes_on_behind_what_remains_of_it_and_what_was_announced():
         ("l1", True, 2),
         ("l2", False, 0),
     ]
+
+
+async def test_who_waits_is_told_where_the_server_leaves_the_broadcast():
+    onair = begun(lived())
+    waiting = asyncio.create_task(onair.turn("360p"))
+    await asyncio.sleep(0)
+    onair.leave()
+    with pytest.raises(Left):
+        await waiting
+    assert not onair.ended

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from packager import recording
+from streamer.bus import Alone
 from streamer.live.encoding import Means
 from streamer.live.studio import Studio
+from streamer.live.succession import Succession
 from streamer.rows import State, StreamState
 from tests import lives
 from tests.unit.test_recovery import Kept
@@ -52,6 +54,7 @@ async def studio(kept, back):
         kept.store,
         means=Means(spawner=None, effort=None, pixels=0, wall=back.clock),
         recovery=kept.recovery,
+        succession=Succession(kept.broadcasts.tenancy, Alone()),
         recordings=kept.recordings,
         markers=kept.markers,
         slates=Slates(),
@@ -59,7 +62,6 @@ async def studio(kept, back):
         admission=None,
         vitals=lambda _stream, _asset, _health: None,
         delay=lambda: 0,
-        outlasts=True,
     )
     yield made
     await made.stop()

@@ -37,6 +37,7 @@ from streamer.hands import hands
 from streamer.health import Health
 from streamer.indexes import Indexes
 from streamer.leases import SharedLeases
+from streamer.leaving import Leaving
 from streamer.live import api
 from streamer.live.abroad import Abroad
 from streamer.live.clock import Clock as LiveClock
@@ -85,6 +86,8 @@ class Server:
     reception: Reception
     works: Works
     quota: Quota
+    live: Station
+    leaving: Leaving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +129,10 @@ async def compose(
             max_size=config.upload_max_bytes, expiry_seconds=config.upload_expiry_seconds
         )
         reception = Reception(inbox=media.inbox, intake=media.works, settings=settings, clock=clock)
-        app = _application(config, truth, media, tools=tools, metrics=metrics, settings=settings)
+        leaving = Leaving()
+        app = _application(
+            config, truth, media, tools=tools, metrics=metrics, settings=settings, leaving=leaving
+        )
         post = Post(config, truth, metrics)
         app.add_routes(post.routes())
         if resume:
@@ -153,7 +159,13 @@ async def compose(
         stack.push_async_callback(cancelled, sweeping)
         stack.callback(tools.hands.leave)
         yield Server(
-            app=app, catalog=truth.catalog, reception=reception, works=media.works, quota=media.quota
+            app=app,
+            catalog=truth.catalog,
+            reception=reception,
+            works=media.works,
+            quota=media.quota,
+            live=media.live,
+            leaving=leaving,
         )
 
 
@@ -321,9 +333,16 @@ def _mirrors(
 
 
 def _application(
-    config: Config, truth: Truth, media: _Media, *, tools: Tools, metrics: Metrics, settings: UploadSettings
+    config: Config,
+    truth: Truth,
+    media: _Media,
+    *,
+    tools: Tools,
+    metrics: Metrics,
+    settings: UploadSettings,
+    leaving: Leaving,
 ) -> web.Application:
-    """Put every route behind the same three middlewares."""
+    """Put every route behind the same middlewares."""
     snapshots = Snapshots(truth.catalog, truth.ledger, truth.channels, register=truth.register).kinds()
     guard = media.protection.gate
     access = Access(
@@ -366,10 +385,11 @@ def _application(
     )
     metrics.collect(gauges.collect)
     app = web.Application(
-        middlewares=[metrics.middleware, problem_middleware, access.middleware], client_max_size=1 << 20
+        middlewares=[metrics.middleware, leaving.middleware, problem_middleware, access.middleware],
+        client_max_size=1 << 20,
     )
     operations = _operations(config, oversight, tools=tools, clock=truth.clock)
-    parts = _parts(config, truth, media, tools=tools, access=access)
+    parts = _parts(config, truth, media, tools=tools, access=access, leaving=leaving)
     for part in (*parts, operations, control, instead, audience, metrics):
         app.add_routes(part.routes())
 
@@ -389,7 +409,7 @@ def _application(
 
 
 def _parts(
-    config: Config, truth: Truth, media: _Media, *, tools: Tools, access: Access
+    config: Config, truth: Truth, media: _Media, *, tools: Tools, access: Access, leaving: Leaving
 ) -> tuple[api.Part, ...]:
     """Return what answers requests, apart from uploads, metrics and the control channel."""
     health = Health(
@@ -399,6 +419,7 @@ def _parts(
         version=__version__,
         ffmpeg=tools.encoder,
         sandbox=tools.spawner.tier,
+        leaving=leaving,
     )
     return (
         Assets(

@@ -138,6 +138,11 @@ class Config(BaseSettings):
         min_length=16,
         description="What servers on one database know each other by, to show each other's broadcasts.",
     )
+    drain_seconds: int = Field(
+        0,
+        ge=0,
+        description="When the server stops, how long it goes on after `/ready` has said so.",
+    )
     ffmpeg: Path | None = Field(None, description="FFmpeg to use instead of the one in imageio-ffmpeg.")
     public_url: str | None = Field(
         None,

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from email.utils import formatdate
 from functools import lru_cache
 from io import FileIO
-from typing import Self
+from typing import Protocol, Self
 
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
@@ -26,6 +26,17 @@ STALL_SECONDS = 60
 SLOWEST_BYTES_PER_SECOND = 8 * 1024
 _CHUNK = 256 * 1024
 _ONE_WRITE = 64 * 1024
+
+
+class Closing(Protocol):
+    """Knows whether a connection is to end with this answer."""
+
+    @property
+    def begun(self) -> bool:
+        """Say whether the server is about to stop."""
+
+
+closing_key: web.RequestKey[Closing] = web.RequestKey("closing", Closing)
 
 
 class Reply(web.StreamResponse):
@@ -65,7 +76,7 @@ class Reply(web.StreamResponse):
     async def send(self, request: web.Request) -> Self:
         """Send it all; a reply to HEAD has no entry. Return the reply, for aiohttp."""
         self._eof_sent = True
-        self._keep_alive = request.keep_alive
+        self._keep_alive = _goes_on(request)
         transport = request.transport
         if transport is None or transport.is_closing():
             self._keep_alive = False
@@ -148,9 +159,15 @@ def last_lines(second: int, connection: bytes) -> bytes:
 
 
 def _connection(request: web.Request) -> bytes:
-    if not request.keep_alive:
+    if not _goes_on(request):
         return b"Connection: close\r\n"
     return b"" if request.version >= HttpVersion11 else b"Connection: keep-alive\r\n"
+
+
+def _goes_on(request: web.Request) -> bool:
+    """Say whether the connection takes another request behind this answer."""
+    closing = request.get(closing_key)
+    return request.keep_alive and not (closing is not None and closing.begun)
 
 
 def _allowance(size: int) -> float:

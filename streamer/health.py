@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from streamer import schema
 from streamer.database import Database
 from streamer.errors import CatalogAway
+from streamer.leaving import Leaving
 from streamer.session import answer
 
 _PATIENCE_SECONDS = 2
@@ -30,8 +31,10 @@ class Health:
         version: str,
         ffmpeg: str,
         sandbox: str,
+        leaving: Leaving,
     ) -> None:
         """Take the versions to show: `ffmpeg` names its build, `sandbox` the tier that children run under."""
+        self._leaving = leaving
         self._database = database
         self._data = data
         self._reserve = disk_reserve_bytes
@@ -49,8 +52,12 @@ class Health:
         return answer(self._shown)
 
     async def ready(self, _request: web.Request) -> web.Response:
-        """Answer 200 where the catalog answers and the disk has more than its reserve, else 503."""
-        checks = {"catalog": await self._catalog(), "disk": await self._disk()}
+        """Answer 200 where the catalog answers and the disk has more than its reserve, else 503.
+
+        It is 503 too once the server is about to stop.
+        """
+        staying = not self._leaving.begun
+        checks = {"catalog": await self._catalog(), "disk": await self._disk(), "staying": staying}
         ready = all(checks.values())
         return answer({"ready": ready, "checks": checks}, status=200 if ready else 503)
 

@@ -74,8 +74,19 @@ async def _serve(
             if sample:
                 await _add_sample(server)
             await stop.wait()
+            await _leave(server, runner, notice_seconds=config.drain_seconds)
         finally:
             await runner.cleanup()
+
+
+async def _leave(server: Server, runner: web.AppRunner, *, notice_seconds: int) -> None:
+    """Answer what is asked until others have noticed, then nothing new; hand over what is on air."""
+    server.leaving.begin()
+    await asyncio.sleep(notice_seconds)
+    for site in tuple(runner.sites):
+        await site.stop()
+    await server.live.leave()
+    await server.leaving.quiet(_GRACE_SECONDS)
 
 
 async def _bound(host: str, port: int) -> list[socket.socket]:

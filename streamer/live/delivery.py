@@ -29,6 +29,9 @@ from streamer.relay.whereabouts import Place
 _PATIENCE = 3
 """Target durations for which what is to come is awaited: players stall on a refusal, and on no wait."""
 
+_TURNS = 3
+"""How often a broadcast may change hands while one request waits for it."""
+
 _KINDS = {Kind.MULTIVARIANT: Kind.LIVE_PLAYLIST, Kind.PLAYLIST: Kind.LIVE_PLAYLIST, Kind.MPD: Kind.LIVE_MPD}
 
 
@@ -41,7 +44,7 @@ class Elsewhere(Protocol):
     async def answer(
         self, request: web.Request, place: Place, asset: str, key: str, kind: Kind
     ) -> web.StreamResponse | None:
-        """Answer with what another server says; None where the store has it."""
+        """Answer with what another server says; None where the store has it. Raise Left, having moved."""
 
 
 class Delivery:
@@ -78,15 +81,16 @@ class Delivery:
         kind = classify(key)
         if kind is None:
             return None
-        place = await self._place(asset_id, kind)
-        if place is None:
+        for _ in range(_TURNS):
+            place = await self._place(asset_id, kind)
             try:
-                return await self._answer(request, asset_id, key, kind)
-            except Left:  # while it was waited for
-                place = await self._place(asset_id, kind)
-        if place is None or self._elsewhere is None:
-            return await late(request)
-        return await self._elsewhere.answer(request, place, asset_id, key, kind)
+                if place is None or self._elsewhere is None:
+                    return await self._answer(request, asset_id, key, kind)
+                return await self._elsewhere.answer(request, place, asset_id, key, kind)
+            except Left:
+                if self._elsewhere is None:
+                    break
+        return await late(request)
 
     async def _place(self, asset_id: str, kind: Kind) -> Place | None:
         """Return where a broadcast is that is not here, None where it is here or is none."""

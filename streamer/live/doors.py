@@ -61,6 +61,10 @@ class Doors:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.shut()
+
+    async def shut(self) -> None:
+        """Close every door; a second time does nothing."""
         await self._stack.aclose()
         self._rtmp = self._rtmps = None
 

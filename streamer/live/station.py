@@ -73,6 +73,11 @@ class Station:
     marking: Marking
     changed: Callable[[str], Awaitable[None]]
 
+    async def leave(self) -> None:
+        """Let no more publishers in, and leave what is on air to other servers, or to the next start."""
+        await self.doors.shut()
+        await self.studio.leave()
+
     async def close(self) -> None:
         """Let go of everybody: viewers who wait, and publishers."""
         for one in (self.delivery, self.browser, self.whip, self.cards, self.marking):

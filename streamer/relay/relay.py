@@ -17,6 +17,7 @@ from streamer.answers import absent, judged, pushed_head, refuse
 from streamer.conditions import accepts_gzip
 from streamer.files import Growing, Reply
 from streamer.hot import Entry
+from streamer.live.onair import Left
 from streamer.live.viewers import ChunkedViewer, SocketViewer
 from streamer.live.waiters import Waiting, late
 from streamer.problems import Problem
@@ -32,6 +33,7 @@ _MOVE_SECONDS = 3.0
 """How long a request waits for a broadcast that changes hands."""
 
 _MOVE_LOOK_SECONDS = 0.1
+_LATE = 503
 _IN_STORE = frozenset({Kind.SEGMENT, Kind.INIT})
 
 
@@ -118,7 +120,10 @@ class Relay:
     async def answer(
         self, request: web.Request, place: Place, asset: str, key: str, kind: Kind
     ) -> web.StreamResponse | None:
-        """Answer a GET or HEAD with what another server says; None where the store has it."""
+        """Answer a GET or HEAD with what another server says; None where the store has it.
+
+        Raise Left where the broadcast has moved while that was waited for.
+        """
         # What is sent on is not sent on again: it has just moved.
         if place.url is None or HEADER in request.headers:
             return await late(request)
@@ -127,10 +132,18 @@ class Relay:
         try:
             return await self._asked(request, f"{place.url}/v/{asset}/{key}", kind)
         except Refusal as refusal:
+            if refusal.fetched.status == _LATE:
+                await self._check(asset, place)
             return await _handed_on(request, refusal.fetched)
         except PeerGone:
-            self._whereabouts.forget(asset)
+            await self._check(asset, place)
             return await late(request)
+
+    async def _check(self, asset: str, place: Place) -> None:
+        """Raise Left where a broadcast is somewhere else by now."""
+        self._whereabouts.forget(asset)
+        if self._here(asset) is not None or await self._whereabouts.of(asset) != place:
+            raise Left("The broadcast has moved.")
 
     async def _asked(self, request: web.Request, url: str, kind: Kind) -> web.StreamResponse:
         """Answer with what is under an address. Raise Refusal, PeerGone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -52,6 +53,56 @@ class Nodes:
         self.children.append(child)
         line = await child.says("http://", seconds=60)
         return Remote(self.session, line[line.index("http://") :].strip(), child)
+
+
+class Balancer:
+    """Knows which servers are ready, as what stands in front of them does, and hands requests to these."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.servers: dict[str, Remote] = {}
+        self.ready: set[str] = set()
+        self._turns = itertools.count()
+
+    async def look(self) -> None:
+        """Ask all servers every tenth of a second, until cancelled."""
+        while True:
+            for name, server in tuple(self.servers.items()):
+                with contextlib.suppress(aiohttp.ClientError):
+                    status, _, _ = await server.ask("GET", "/ready")
+                    (self.ready.add if status == 200 else self.ready.discard)(name)
+            await asyncio.sleep(0.1)
+
+    def remove(self, name: str) -> None:
+        """Take a server out."""
+        self.ready.discard(name)
+        del self.servers[name]
+
+    def choose(self) -> Remote:
+        """Return the ready servers in turn."""
+        names = sorted(self.ready)
+        return self.servers[names[next(self._turns) % len(names)]]
+
+    async def ask(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """Send a request to one of them."""
+        return await self.choose().ask("GET", path)
+
+
+@contextlib.asynccontextmanager
+async def balanced(servers: dict[str, Remote]) -> AsyncIterator[Balancer]:
+    """Stand in front of servers."""
+    async with aiohttp.ClientSession() as session:
+        made = Balancer(session)
+        made.servers |= servers
+        looking = asyncio.create_task(made.look())
+        try:
+            async with asyncio.timeout(10):
+                while made.ready != set(servers):
+                    await asyncio.sleep(0.01)
+            yield made
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

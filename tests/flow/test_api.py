@@ -166,7 +166,10 @@ async def test_health_and_readiness(back, aiohttp_client, data_dir):
     full = await aiohttp_client(served(back, data_dir, reserve=1 << 60).app)
     response = await full.get("/ready")
     assert response.status == 503
-    assert await response.json() == {"ready": False, "checks": {"catalog": True, "disk": False}}
+    assert await response.json() == {
+        "ready": False,
+        "checks": {"catalog": True, "disk": False, "staying": True},
+    }
 
 
 async def test_metrics_count_by_route_not_by_path(back, client, serving):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from packager import keys
 from packager.farm import NOW_SLOTS, SOON_SLOTS
 from packager.foreman import Foreman
 from packager.inits import Inits
@@ -29,37 +28,28 @@ from streamer.catalog import Catalog
 from streamer.channel_routes import Publications
 from streamer.config import Config
 from streamer.control import Control
-from streamer.copies import Copies
 from streamer.fallback import fallback
 from streamer.ffmpeg import find
 from streamer.gauges import Gauges
 from streamer.hands import hands
 from streamer.health import Health
 from streamer.indexes import Indexes
-from streamer.leases import SharedLeases
 from streamer.leaving import Leaving
 from streamer.live import api
-from streamer.live.abroad import Abroad
 from streamer.live.clock import Clock as LiveClock
-from streamer.live.station import Station, station
+from streamer.live.station import Station
+from streamer.media import Media, made
 from streamer.metrics import Metrics
-from streamer.mirrors import Mirrors
-from streamer.nodes import Nodes
 from streamer.openapi import OpenApi
 from streamer.operations import Operations, Own
-from streamer.origin import Origin
 from streamer.oversight import Oversight
 from streamer.pages import Pages
 from streamer.placement_routes import PlacementRoutes
-from streamer.placements import Placements
 from streamer.presence import Presence
 from streamer.problems import problem_middleware
-from streamer.protection import Protection
 from streamer.quota import Quota
-from streamer.redirects import Redirects
 from streamer.rows import Clock, Fill, PlaybackPolicy, show, wall_clock
 from streamer.session import Session
-from streamer.shelf import Shelf
 from streamer.snapshots import Snapshots
 from streamer.tools import Tools
 from streamer.truth import Truth, cancelled, opened
@@ -67,9 +57,6 @@ from streamer.uploads.directory import DiskInbox
 from streamer.uploads.intake import UploadSettings
 from streamer.uploads.reception import Reception
 from streamer.uploads.routes import routes as upload_routes
-from streamer.viewed import Viewed
-from streamer.wants import Wants
-from streamer.watched import Kept, Watched
 from streamer.webhooks.post import Post
 from streamer.works import Works
 
@@ -88,20 +75,6 @@ class Server:
     quota: Quota
     live: Station
     leaving: Leaving
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Media:
-    """What makes media, keeps it and sends it."""
-
-    origin: Origin
-    works: Works
-    inbox: DiskInbox
-    nodes: Nodes | None
-    quota: Quota
-    live: Station
-    mirrors: Mirrors
-    protection: Protection
 
 
 @asynccontextmanager
@@ -124,7 +97,7 @@ async def compose(
         metrics = Metrics()
         inbox = await receiving.inbox(config, stack, truth)
         tools = await _tools(config, stack, truth, inbox, sync=sync)
-        media = _media(config, stack, truth, tools, inbox=inbox, metrics=metrics)
+        media = made(config, stack, truth, tools, inbox=inbox, metrics=metrics)
         settings = UploadSettings(
             max_size=config.upload_max_bytes, expiry_seconds=config.upload_expiry_seconds
         )
@@ -217,125 +190,10 @@ async def _tools(
     )
 
 
-def _media(
-    config: Config,
-    stack: AsyncExitStack,
-    truth: Truth,
-    tools: Tools,
-    *,
-    inbox: DiskInbox,
-    metrics: Metrics,
-) -> _Media:
-    """Make the works, and the shelf and the origin that show what they make."""
-    shared, node = truth.bus.shared, config.node_name
-    wants = Wants(truth.database, truth.catalog, tools.store, bus=truth.bus, node=node) if shared else None
-    leases = SharedLeases(truth.database, truth.ledger, node=node) if shared else None
-    quota = Quota(
-        Watched(truth.database, truth.channels),
-        tools.store,
-        most=config.watched_quota_bytes,
-        evicted=lambda one: evicted(one),  # noqa: PLW0108 - the works come later, here and below
-        clock=truth.clock,
-    )
-    shelf = Shelf(
-        tools.catalog,
-        tools.ledger,
-        tools.store,
-        Copies(tools.catalog, tools.indexes, find=inbox.source),
-        making=lambda asset: works.making(asset),  # noqa: PLW0108
-        wake=lambda asset: works.wake(asset),  # noqa: PLW0108
-        markers=truth.markers.of,
-        waited=lambda seconds: metrics.wait_seconds.observe(seconds, "now"),
-        wants=wants,
-    )
-
-    def asked(name: str) -> None:
-        quota.asked(name)
-        shelf.asked(name)
-
-    live = station(
-        config,
-        truth.database,
-        truth.register,
-        truth.broadcasts,
-        markers=truth.markers,
-        asset=truth.catalog.get,
-        changed=lambda asset: works.changed(asset),  # noqa: PLW0108
-        began=lambda asset, destination: mirrors.on_air(asset, destination),  # noqa: PLW0108
-        bus=truth.bus,
-        channels=truth.channels,
-        ledger=truth.ledger,
-        store=tools.store,
-        spawner=tools.spawner,
-        effort=tools.effort,
-        clock=truth.clock,
-    )
-    protection = Protection(config, truth, stack)
-    placements = Placements(truth.database, truth.channels, node=sharing.own_slots(config), clock=truth.clock)
-    origin = Origin(
-        tools.store,
-        shelf,
-        memory=config.cache_bytes,
-        asked=asked,
-        live=live.delivery,
-        gate=protection.gate,
-        elsewhere=Redirects(config.redirects, catalog=truth.catalog, placements=placements).target,
-    )
-    stack.push_async_callback(origin.close)
-
-    def forget(asset: str) -> None:
-        shelf.forget(asset)
-        origin.forget(asset)
-        protection.policies.forget(asset)
-
-    def evicted(one: Kept) -> None:
-        making = works.making(one.asset)
-        if making is not None and making.packaging is not None:
-            making.packaging.evicted(one.rendition, one.number)
-        origin.drop(f"{one.asset}/{keys.segment(one.generation, one.rendition, one.number)}")
-
-    works = Works(tools, inbox, clock=truth.clock, forget=forget, leases=leases, bus=truth.bus)
-    nodes = Nodes(works, leases, wants, bus=truth.bus) if leases and wants else None
-    mirrors = _mirrors(config, truth, tools, placements=placements, shelf=shelf, works=works, live=live)
-    return _Media(
-        origin=origin,
-        works=works,
-        inbox=inbox,
-        nodes=nodes,
-        quota=quota,
-        live=live,
-        mirrors=mirrors,
-        protection=protection,
-    )
-
-
-def _mirrors(
-    config: Config,
-    truth: Truth,
-    tools: Tools,
-    *,
-    placements: Placements,
-    shelf: Shelf,
-    works: Works,
-    live: Station,
-) -> Mirrors:
-    """Make what publishes assets to buckets."""
-    return Mirrors(
-        placements,
-        config.destinations,
-        automatic=config.publish_automatically,
-        catalog=truth.catalog,
-        channels=truth.channels,
-        shown=lambda asset: Viewed(shelf, tools.store, asset),
-        refill=works.refill,
-        follow=Abroad(live.studio.find, tools.store, placements, clock=truth.clock).follow,
-    )
-
-
 def _application(
     config: Config,
     truth: Truth,
-    media: _Media,
+    media: Media,
     *,
     tools: Tools,
     metrics: Metrics,
@@ -409,7 +267,7 @@ def _application(
 
 
 def _parts(
-    config: Config, truth: Truth, media: _Media, *, tools: Tools, access: Access, leaving: Leaving
+    config: Config, truth: Truth, media: Media, *, tools: Tools, access: Access, leaving: Leaving
 ) -> tuple[api.Part, ...]:
     """Return what answers requests, apart from uploads, metrics and the control channel."""
     health = Health(

@@ -24,6 +24,7 @@ from streamer.control import Control
 from streamer.database import Database
 from streamer.fallback import Fallback
 from streamer.health import Health
+from streamer.leaving import Leaving
 from streamer.ledger import SqlLedger
 from streamer.live.addresses import Addresses
 from streamer.live.broadcasts import Broadcasts
@@ -280,6 +281,7 @@ def served(
             version="1.2.3",
             ffmpeg="9.0",
             sandbox="landlock+seccomp",
+            leaving=Leaving(),
         ).routes(),
     ):
         app.router.add_routes(routes)

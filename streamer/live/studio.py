@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from packager.errors import PackagingError
 from packager.life import Aired
 from packager.store import Scoped, Store
-from streamer.errors import CatalogAway, NoSuchAsset, NoSuchStream, TooManyBroadcasts, WrongState
+from streamer.errors import CatalogAway, NoSuchStream, TooManyBroadcasts, WrongState
 from streamer.ingest.door import Ending, Publisher, Take
 from streamer.ingest.errors import KeyBusy, KeyUnknown, Refused
 from streamer.ingest.flv import Tag
@@ -24,6 +24,7 @@ from streamer.live.broadcasts import Broadcasts
 from streamer.live.cues import Cues
 from streamer.live.encoding import Means
 from streamer.live.onair import OnAir
+from streamer.live.parting import Parting
 from streamer.live.push import Push
 from streamer.live.recorder import Recorder
 from streamer.live.recordings import Recordings
@@ -83,10 +84,10 @@ class Studio:
         self._means = means
         self._recovery = recovery
         self._succession = succession
-        self._recordings = recordings
         self._markers = markers
         self._slates = slates
         self._stills = stills
+        self._part = Parting(broadcasts, recordings, stills=stills, succession=succession)
         self._admission = admission
         self._vitals = vitals
         self._delay = delay
@@ -331,7 +332,7 @@ class Studio:
                 task.cancel()
             running.recorder.close()
             await asyncio.gather(recording, *beside, return_exceptions=True)
-            await self._leave(running)
+            await self._part(running)
         finally:
             self._running.pop(running.stream, None)
             if running.lost or running.left:
@@ -340,20 +341,6 @@ class Studio:
             else:
                 running.air.end()
                 self._farewell(asset)
-
-    async def _leave(self, running: Running) -> None:
-        """Conclude a broadcast, unless it goes on after this server or at another one."""
-        asset = running.broadcast.asset
-        if running.lost:
-            self._broadcasts.tenancy.forget(asset)
-        elif running.kept_open and running.can_go_on:
-            running.left = True
-            try:
-                await self._succession.give(asset, heir=running.heir)
-            except CatalogAway as error:
-                _log.warning("broadcast %s is free once this server is gone: %s", asset, error)
-        else:
-            await self._conclude(running)
 
     async def _mark(self, running: Running) -> None:
         """Show the markers that a broadcast has from before this server."""
@@ -364,27 +351,6 @@ class Studio:
             return
         running.air.mark(markers)
         running.cues.follow(markers)
-
-    async def _conclude(self, running: Running) -> None:
-        """Make the recording's manifests and tell that the broadcast is over."""
-        asset = running.broadcast.asset
-        lasting = running.earlier if running.recorder.broken else running.broadcast.aired
-        try:
-            told = await self._recordings.keep(asset, lasting) if lasting else None
-            # Whoever is told that it is over finds manifests that say so too.
-            running.air.recorded = bool(lasting) and not running.recorder.broken
-            await self._broadcasts.end(asset, lasting)
-            if lasting:
-                await self._recordings.keep(asset, lasting, known=told)
-            self._stills.wake()
-            self._succession.over(asset)
-        except NoSuchAsset:
-            _log.info("broadcast %s was deleted on air", asset)
-        except TakenOver as error:
-            running.lost = True
-            _log.warning("%s", error)
-        except (PackagingError, CatalogAway) as error:
-            _log.warning("the recording of %s is made at the next start: %s", asset, error)
 
     async def _tell(self, running: Running) -> None:
         """Write down where a broadcast stands, the latest only, until cancelled."""

@@ -5,7 +5,7 @@ import { everything, type Presence } from "../engine/presence";
 import { requestFor } from "../store/keys";
 import type { Marked } from "../store/markers";
 import { Memory } from "../store/memory";
-import { Pass } from "../store/pass";
+import type { Pass } from "../store/pass";
 import { Playback, type PlaybackRequest, type PlaybackState } from "../store/playback";
 import type { Span } from "../store/spans";
 import { parseStoryboard, type Tile } from "../store/storyboard";
@@ -19,7 +19,6 @@ import "./live-pill";
 import "./quality-menu";
 import type { MarkerLayer } from "./marker-layer";
 import { ask, RequestEvent } from "./request";
-import "./shortcut-help";
 import "./speed-menu";
 import { playerStyles } from "./stream-player.styles";
 import "./tier-menu";
@@ -68,13 +67,9 @@ export class StreamPlayer extends LitElement {
   @state() private help = false;
   @state() private flash = "";
   private readonly memory = new Memory(localStorage);
-  private readonly pass = new Pass(
-    () => {
-      this.dispatchEvent(new Event("tokenexpiring"));
-      return this.tokenprovider?.() ?? Promise.resolve("");
-    },
-    () => this.renewed(),
-  );
+  /** What puts the token into addresses; most films need none, so it is fetched with the first. */
+  private pass: Pass | undefined;
+  readonly address = (given: string): string => this.pass?.address(given) ?? given;
   private idleTimer: ReturnType<typeof setTimeout> | undefined;
   private clickTimer: ReturnType<typeof setTimeout> | undefined;
   private menus = 0;
@@ -122,29 +117,44 @@ export class StreamPlayer extends LitElement {
     this.layer = undefined;
     this.playback?.destroy();
     this.playback = undefined;
-    this.pass.end();
+    this.pass?.end();
   }
 
   /** Get another token now, as when the server says that this one ends soon. */
-  async renew(): Promise<void> {
-    await this.pass.renew();
+  readonly renew = async (): Promise<boolean> => (await this.pass?.renew()) ?? false;
+
+  /** A token is there that addresses do not have yet. */
+  private get barred(): boolean {
+    return Boolean(this.token) && !this.pass;
   }
+
+  private async admit(): Promise<void> {
+    const { Pass } = await import("../store/pass");
+    this.pass ??= new Pass(this.nextToken, () => this.renewed());
+    this.pass.take(this.token);
+    this.requestUpdate();
+    void this.loadStoryboard();
+    if (this.shown?.trouble?.kind === "refused") this.request({ type: "retry" });
+    else if (this.shown && this.shown.source !== this.src) this.loadSource();
+  }
+
+  private readonly nextToken = (): Promise<string> => {
+    this.dispatchEvent(new Event("tokenexpiring"));
+    return this.tokenprovider?.() ?? Promise.resolve("");
+  };
 
   private renewed(): void {
     this.playback?.renewed();
     void this.loadStoryboard();
   }
 
-  override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("token")) this.pass.take(this.token);
-  }
 
   override firstUpdated(): void {
     this.begin();
   }
 
   override updated(changed: PropertyValues<this>): void {
-    if (changed.get("token") !== undefined && this.shown?.trouble?.kind === "refused") this.request({ type: "retry" });
+    if (changed.has("token") && (this.token || this.pass)) void this.admit();
     if (changed.has("edge")) this.request({ type: "edge", to: this.edge });
     if (changed.get("generation")) this.request({ type: "renew" });
     if (changed.has("src") && this.playback && this.shown?.source !== this.src) this.loadSource();
@@ -152,14 +162,14 @@ export class StreamPlayer extends LitElement {
   }
 
   private begin(): void {
-    this.playback = new Playback(this.video, this.stage, this.memory, this.presence, (marked) => this.mark(marked), this.pass);
+    this.playback = new Playback(this.video, this.stage, this.memory, this.presence, (marked) => this.mark(marked), this);
     this.shown = this.playback.store.getState();
     this.playback.store.subscribe((next) => this.follow(next));
     this.loadSource();
   }
 
   private loadSource(): void {
-    if (!this.src) return;
+    if (!this.src || this.barred) return;
     const wanted = this.start ?? (this.remember ? this.memory.place(this.remember) : 0);
     const start = Math.max(0, Math.min(wanted, this.edge - START_SPARE_S));
     this.request({ type: "edge", to: this.edge });
@@ -169,9 +179,9 @@ export class StreamPlayer extends LitElement {
   private async loadStoryboard(): Promise<void> {
     const address = this.storyboard;
     this.tiles = [];
-    if (!address) return;
+    if (!address || this.barred) return;
     try {
-      const response = await fetch(this.pass.address(address));
+      const response = await fetch(this.address(address));
       if (response.ok && address === this.storyboard) this.tiles = parseStoryboard(await response.text(), response.url);
     } catch {
       // Without pictures the timeline still tells times.
@@ -293,9 +303,14 @@ export class StreamPlayer extends LitElement {
       }}
     >
       <video playsinline preload="auto" @click=${this.clicked}></video>
-      ${this.cover ? html`<img class="poster ${covered ? "gone" : ""}" src=${this.pass.address(this.cover)} alt="" />` : nothing}
+      ${this.cover && !this.barred ? html`<img class="poster ${covered ? "gone" : ""}" src=${this.address(this.cover)} alt="" />` : nothing}
       ${now ? this.overlays(now) : nothing}
     </div>`;
+  }
+
+  private shortcuts(): TemplateResult {
+    import("./shortcut-help").catch(() => undefined);
+    return html`<shortcut-help @close=${() => (this.help = false)}></shortcut-help>`;
   }
 
   private overlays(now: Readonly<PlaybackState>): TemplateResult {
@@ -314,7 +329,7 @@ export class StreamPlayer extends LitElement {
       ${this.flash ? html`<div class="flash" @animationend=${() => (this.flash = "")}>${this.flash}</div>` : nothing}
       ${now.source ? this.controls(now) : nothing}
       ${now.trouble ? html`<error-overlay .trouble=${now.trouble}></error-overlay>` : nothing}
-      ${this.help ? html`<shortcut-help @close=${() => (this.help = false)}></shortcut-help>` : nothing}`;
+      ${this.help ? this.shortcuts() : nothing}`;
   }
 }
 

@@ -194,6 +194,12 @@ export class WatchPage extends LitElement {
     return html`<asset-details .asset=${asset} .coverage=${this.follow.state.coverage}></asset-details>`;
   }
 
+  /** Few need it: its element is fetched when somebody does. */
+  private signIn(trouble: string): TemplateResult {
+    import("./token-form").catch(() => undefined);
+    return html`<token-form .trouble=${trouble}></token-form>`;
+  }
+
   private later(): TemplateResult {
     return html`<div class="later" role="status">
       <i></i><span>On air now</span>
@@ -212,7 +218,7 @@ export class WatchPage extends LitElement {
       <header><a class="brand" href="/">${back} Library</a></header>
       <main>
         ${now.signedOut && !source
-          ? html`<token-form .trouble=${now.trouble}></token-form>`
+          ? this.signIn(now.trouble)
           : source
             ? html`<stream-player
                 class="picture"

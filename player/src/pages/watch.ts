@@ -1,6 +1,5 @@
 /** Entry of the watch page. */
 import "../styles/base.css";
-import "../elements/token-form";
 import "../elements/watch-page";
 import type { PlaybackState } from "../store/playback";
 import type { WatchPage } from "../elements/watch-page";

@@ -1,12 +1,11 @@
 /** The player's state, and what each request does to the media element and the engine. */
 import { openEngine } from "../engine/choose";
-import { type Engine, type EngineState, nothing, type Tier, type Trouble } from "../engine/engine";
+import { type Address, type Engine, type EngineState, nothing, type Tier, type Trouble } from "../engine/engine";
 import type { Presence } from "../engine/presence";
 import { Airing, type AiringState, grounded } from "./airing";
 import { Cues } from "./cues";
 import type { Marked } from "./markers";
 import type { Memory } from "./memory";
-import type { Pass } from "./pass";
 import { ServerClock } from "./server-clock";
 import { watch } from "./screen";
 import { clamp, type Span } from "./spans";
@@ -123,7 +122,7 @@ export class Playback {
     private readonly memory: Memory,
     private readonly presence: Presence,
     private readonly marked: (markers: readonly Marked[]) => void,
-    private readonly pass: Pass,
+    private readonly pass: { readonly address: Address; renew(): Promise<boolean> },
   ) {
     const { volume, muted } = memory.sound();
     video.volume = volume;

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from urllib.parse import urlsplit
 
+import aiohttp
 import m3u8
 import pytest
 from lxml import etree
+from yarl import URL
 
 from streamer.rows import wall_clock
 from tests.flow.whole_site import API, running
@@ -19,6 +22,8 @@ from tests.tokens import forged, signed
 SECRET = "an edge's own secret"  # noqa: S105 - of this test
 EDGE = {"Streamer-Edge": SECRET}
 KEYS = "/api/v1/playback-keys"
+STREAMER = [sys.executable, "-m", "streamer"]
+QUIET = {"STREAMER_LIVE_RTMP_PORT": "off", "STREAMER_LOG_LEVEL": "debug"}
 SHORT = Clip(name="protected", suffix=".mp4", timing=constant(25, 4), width=640, height=360)
 """Two rungs of one segment."""
 
@@ -237,6 +242,36 @@ async def raw_get(base: str, path: str) -> tuple[int, bytes]:
     answer = await reader.read()
     writer.close()
     return int(answer.split()[1]), answer
+
+
+async def test_the_command_signs_tokens_and_the_log_has_none(library, tmp_path, spawn):
+    data, (asset, _) = tmp_path / "data", library[1]
+    await asyncio.to_thread(shutil.copytree, library[0], data)
+    signing = await spawn(*STREAMER, "token", "playback", asset, "--expires", "10m", "--data", data)
+    assert await signing.wait() == 0
+    token = signing.lines[-1]
+    server = await spawn(*STREAMER, "serve", "--port", "0", "--data", data, env=QUIET)
+    line = await server.says("http://", seconds=60)
+    base, bearer = line[line.index("http://") :].strip(), {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession() as session:
+        for path, expected in {
+            f"/p/{token}/{asset}/main.m3u8": 200,
+            f"/p/{token}/{asset}/allowed": 204,
+            f"/p/{token}/{asset}/nothing": 404,
+            f"/p/{token}x/{asset}/main.m3u8": 403,
+            f"/p/{token}/{asset}/../{asset}/%00": 404,
+            f"/elsewhere/{token}": 404,
+        }.items():
+            async with session.get(URL(base + path, encoded=True), headers=bearer) as response:
+                assert response.status == expected, path
+                assert token not in await response.text()
+        async with session.get(f"{base}/metrics") as response:
+            assert token not in await response.text()
+    assert await server.stop() == 0
+    assert token not in server.output
+    assert token.rpartition(".")[2] not in server.output
+    refused = await spawn(*STREAMER, "token", "playback", "zzzzzzzzzzzz", "--data", data)
+    assert await refused.wait() == 1
 
 
 async def test_a_policy_is_changed_at_once(site, asset):

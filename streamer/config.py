@@ -10,7 +10,6 @@ import socket
 import tomllib
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +30,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from cdn.grants import Network
 from streamer.destinations import NAME, Destination
 from streamer.errors import ConfigError
 from streamer.ingest.ice import IceServer, servers
@@ -290,11 +290,8 @@ class Config(BaseSettings):
         min_length=16,
         description="What edges send as `Streamer-Edge`; they check playback tokens before they keep media.",
     )
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)] = (
-        Field(
-            (),
-            description="Networks, by commas, of proxies that are believed when they say who asks.",
-        )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (), description="Networks, by commas, of proxies that are believed when they say who asks."
     )
     outbound_allow: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)

@@ -14,6 +14,7 @@ from streamer.passage import Passage, edges, passage_key
 from streamer.playback_tokens import Pass, PlaybackTokens
 from streamer.policies import PlaybackPolicies
 from streamer.problems import Problem
+from streamer.relay.upstream import HEADER as CLUSTER
 
 EDGE: Final = "Streamer-Edge"
 _FORWARDED: Final = "X-Forwarded-For"
@@ -46,7 +47,8 @@ class WrongRung(TokenRefused):
 class Gate:
     """Lets requests through or refuses them. `edge_secret` is what edges say who ask before they hand out.
 
-    `proxies` are networks whose word is taken for the address a request comes from.
+    `cluster_secret` is what the servers of one database say to each other: who asks there has been let in
+    here. `proxies` are networks whose word is taken for the address a request comes from.
     """
 
     def __init__(
@@ -55,11 +57,12 @@ class Gate:
         tokens: PlaybackTokens,
         *,
         edge_secret: str | None = None,
+        cluster_secret: str | None = None,
         proxies: Sequence[Network] = (),
     ) -> None:
         self._policies = policies
         self._tokens = tokens
-        self._secret = edge_secret.encode() if edge_secret else None
+        self._secrets = {EDGE: edge_secret, CLUSTER: cluster_secret}
         self._proxies = tuple(proxies)
 
     def open(self, identity: str) -> bool:
@@ -76,7 +79,7 @@ class Gate:
 
     async def direct(self, request: web.Request, *identities: str) -> Problem | None:
         """Return why a request without a token is refused, None where it may pass; an edge may."""
-        if not await self.signed(*identities):
+        if self._says(request, CLUSTER) or not await self.signed(*identities):
             return None
         if not self.is_edge(request):
             return Problem("token-needed", "A playback token is needed", 403, "This is not for everybody.")
@@ -104,10 +107,14 @@ class Gate:
 
     def is_edge(self, request: web.Request) -> bool:
         """Say whether a request comes from an edge that knows the secret."""
-        said = request.headers.get(EDGE)
-        if said is None or self._secret is None:
+        return self._says(request, EDGE)
+
+    def _says(self, request: web.Request, header: str) -> bool:
+        """Say whether a request has the secret that belongs to a header."""
+        said, secret = request.headers.get(header), self._secrets[header]
+        if said is None or not secret:
             return False
-        return hmac.compare_digest(said.encode("utf-8", "surrogateescape"), self._secret)
+        return hmac.compare_digest(said.encode("utf-8", "surrogateescape"), secret.encode())
 
     def _address(self, request: web.Request) -> str:
         """Return the address that a viewer comes from, as far as it is told by who is trusted."""

@@ -31,11 +31,12 @@ class Protection:
         self.tokens = PlaybackTokens(
             self._keys, longest_seconds=config.playback_token_max_seconds, clock=truth.clock
         )
-        secret = config.edge_secret
+        secret, shared = config.edge_secret, config.cluster_secret
         self.gate = Gate(
             self.policies,
             self.tokens,
             edge_secret=None if secret is None else secret.get_secret_value(),
+            cluster_secret=None if shared is None else shared.get_secret_value(),
             proxies=config.trusted_proxies,
         )
         self._catalog, self._register = truth.catalog, truth.register

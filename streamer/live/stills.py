@@ -112,14 +112,16 @@ class Stills:
     async def _guarded(self, asset: str) -> None:
         """Make the pictures of a recording. Raise CatalogAway."""
         try:
-            await self._make(asset)
+            try:
+                await self._make(asset)
+            except PackagingError as error:
+                self._given_up.add(asset)
+                await self._source(asset)
+                _log.warning("recording %s has no pictures: %s %s", asset, error.message, error.evidence)
         except WrongState:
             self._given_up.add(asset)
         except NoSuchAsset:
             await self._store.delete(f"{asset}/")  # deleted meanwhile, perhaps before the last of them came
-        except PackagingError as error:
-            self._given_up.add(asset)
-            _log.warning("recording %s has no pictures: %s %s", asset, error.message, error.evidence)
 
     async def _make(self, asset: str) -> None:
         source = await self._source(asset)

@@ -51,11 +51,23 @@ async def test_a_page_waits_for_the_broadcast_and_plays_it(
         await expect(page.locator("watch-page .facts")).to_have_text(re.compile("Live"))
         assert await visit.contrast("live") > 20
         await expect(page.locator("watch-page .viewers")).to_have_text("1 watching", timeout=10_000)
+        library = await page.context.new_page()
+        await library.goto(f"{site.base}/")
+        poster = library.locator("asset-card img")
+        assert await poster.evaluate("one => one.decode().then(() => one.naturalWidth)") == 320
+        await library.close()
         ended = await site.call("POST", f"/live/{stream['id']}/end")
         await expect(page.locator("watch-page .facts")).not_to_have_text(re.compile("Live"))
         recording = await site.until(ended["asset"], "complete")
         assert recording["duration"] > 2
+        captions = f"/assets/{ended['asset']}/captions/de?label=Deutsch"
+        await site.call("PUT", captions, data=b"WEBVTT\n\n00:00.000 --> 01:00.000\nWords of it\n")
         await page.goto(f"{site.base}/watch/{stream['id']}")
         await visit.follow()
         await visit.has("s.time > 1 && s.frames > 20", seconds=30)
         assert (await visit.state())["trouble"] is None
+        player = page.locator("stream-player")
+        await player.hover()
+        await player.get_by_role("button", name="Captions (c)").click()
+        await player.get_by_role("menuitemradio", name="Deutsch").click()
+        await expect(player.locator(".cues")).to_have_text("Words of it", timeout=10_000)

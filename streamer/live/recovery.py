@@ -26,15 +26,25 @@ async def _nobody(_broadcast: Broadcast, _lives: Sequence[Aired]) -> bool:
 
 
 class Recovery:
-    """Finds by the store how far broadcasts have come, and ends them: every segment that is whole stays."""
+    """Finds by the store how far broadcasts have come, and ends them: every segment that is whole stays.
+
+    `ended` is called whenever one is.
+    """
 
     def __init__(
-        self, broadcasts: Broadcasts, ledger: SqlLedger, store: Store, *, recordings: Recordings
+        self,
+        broadcasts: Broadcasts,
+        ledger: SqlLedger,
+        store: Store,
+        *,
+        recordings: Recordings,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._broadcasts = broadcasts
         self._ledger = ledger
         self._store = store
         self._recordings = recordings
+        self._ended = ended
 
     async def start(self, resume: Resume = _nobody) -> None:
         """Hand on every broadcast that an earlier life of this server has left on air, and end the others.
@@ -86,6 +96,7 @@ class Recovery:
         ended = await self._broadcasts.end(asset, lives)
         if lives:
             await self._recordings.keep(asset, lives, known=told)
+        self._ended()
         return ended
 
     async def _lives(self, broadcast: Broadcast) -> list[Aired]:

@@ -110,13 +110,13 @@ def station(
     a broadcast and the destination that it goes to.
     """
     recordings = Recordings(markers, store, asset=asset, render=recording.manifests)
-    recovery = Recovery(broadcasts, ledger, store, recordings=recordings)
     pixels = live_ladder.budget(os.cpu_count() or 1)
     rows = ClipRows(database, channels, clock=clock)
     slates = Slates(config.data / "slates", spawner, far=store if config.media is not None else None)
     stills = Stills(
         StillRows(database, channels, clock=clock), recordings, store, source=rows.source, spawner=spawner
     )
+    recovery = Recovery(broadcasts, ledger, store, recordings=recordings, ended=stills.wake)
     studio = Studio(
         register,
         broadcasts,

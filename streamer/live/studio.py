@@ -159,7 +159,6 @@ class Studio:
             found = await self._register.get(stream)
             if found.asset is None or not await self._succession.end(found.asset):
                 await self._recovery.end(stream)
-            self._stills.wake()
             return
         running.broadcast.end()
         await asyncio.wait({running.task})

@@ -29,7 +29,13 @@ class Kept:
         self.broadcasts = Broadcasts(back.database, back.channels, clock=back.clock)
         self.markers = Markers(back.database, back.channels)
         self.recordings = Recordings(self.markers, self.store, asset=back.catalog.get, render=render)
-        self.recovery = Recovery(self.broadcasts, back.ledger, self.store, recordings=self.recordings)
+        self.ended = 0
+        self.recovery = Recovery(
+            self.broadcasts, back.ledger, self.store, recordings=self.recordings, ended=self._end
+        )
+
+    def _end(self):
+        self.ended += 1
 
     async def begin(self):
         self.stream = (await self.register.create(title="a", settings=Settings()))[0].id
@@ -80,6 +86,7 @@ async def test_two_lives_are_kept_as_far_as_all_renditions_go(kept, rendered, ba
     assert await kept.store.get(f"{kept.asset}/main.m3u8") == b"all of them"
     assert (await kept.register.get(kept.stream)).state is StreamState.ENDED
     assert await kept.broadcasts.unfinished() == ()
+    assert kept.ended == 1
 
 
 async def test_rows_that_the_crash_kept_from_being_written_are_written(kept, back):

@@ -8,11 +8,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.media.clip import Library
 from tests.media.sources import KINDS
 from tests.postgres import Postgres, running_postgres
 from tests.spawn import Child, Nursery
+
+# How long an example takes is the machine's affair, and no finding.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

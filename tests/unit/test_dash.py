@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -179,7 +179,6 @@ def test_hostile_text_is_no_markup():
     assert attribute(root, "//m:AdaptationSet[@contentType='audio']/@lang") == ["und"]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 5) | st.integers(1, 10**7), min_size=1, max_size=60),
     st.sampled_from([1, 1000, 24_000, 44_100, 90_000]),

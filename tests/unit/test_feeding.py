@@ -97,7 +97,7 @@ async def everything(chunks: AsyncIterator[bytes]) -> bytes:
     return b"".join([chunk async for chunk in chunks])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 1 << 32), groups=st.sampled_from((1, 3, 40, 400)), leading=st.integers(0, 3),
     begin=st.integers(-300, 30_000), length=st.integers(1, 9000), early=st.booleans(),
@@ -119,7 +119,7 @@ def test_all_that_is_shown_is_fed_with_all_that_it_needs(*, seed, groups, leadin
         assert have[0] < later[0]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     times=st.lists(st.integers(-5000, 5000), min_size=1, max_size=600, unique=True), seed=st.integers(0, 99)
 )

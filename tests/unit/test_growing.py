@@ -101,7 +101,7 @@ def check(plans, whole):
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(arrivals(110))
 def test_a_plan_on_the_keyframe_grid_grows_into_that_of_the_whole_file(drawn):
     keys, steps, start = drawn
@@ -111,7 +111,7 @@ def test_a_plan_on_the_keyframe_grid_grows_into_that_of_the_whole_file(drawn):
     check(plans, whole)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(arrivals(400))
 def test_a_plan_on_the_frame_grid_grows_into_that_of_the_whole_file(drawn):
     keys, steps, start = drawn
@@ -123,7 +123,7 @@ def test_a_plan_on_the_frame_grid_grows_into_that_of_the_whole_file(drawn):
     assert plans[-1].picture == whole.picture
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 60_000), min_size=1, max_size=8))
 def test_a_plan_of_sound_alone_grows_into_that_of_the_whole_file(lengths):
     plan = None

@@ -177,7 +177,7 @@ def test_counts_beyond_any_memory_are_cut():
     assert len(samples) == 8
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.tuples(st.integers(0, len(movie()) - 1), st.integers(0, 255)), max_size=12),
     st.integers(0, len(movie())),
@@ -195,7 +195,7 @@ def test_damage_raises_bad_boxes_only(changes: list[tuple[int, int]], length: in
         return
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_noise_raises_bad_boxes_only(noise: bytes):
     with pytest.raises(BadBoxes):

@@ -219,7 +219,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_it_is_a_mapping_that_never_holds_more_than_it_may(steps):
     async def run(root):

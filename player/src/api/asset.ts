@@ -1,4 +1,5 @@
 /** What the server says of an asset. */
+import { size as written } from "../store/words";
 
 export type AssetState = "uploading" | "probing" | "playable" | "complete" | "failed";
 
@@ -115,4 +116,11 @@ const DOING: Record<string, string> = { live: "it was on air", encode: "encoding
 /** Name what the server was doing when it failed. */
 export function doing({ step }: Failure): string {
   return DOING[step] ?? step;
+}
+
+/** Write how large a file is, and how much of it has come. */
+export function sizes(asset: Asset): string {
+  const { size: all, received } = asset;
+  if (!arriving(asset)) return written(all ?? received);
+  return all === null ? `${written(received)} so far` : `${written(received)} of ${written(all)}`;
 }

@@ -7,7 +7,8 @@ import { clock, size } from "../store/words";
 import { shared } from "../styles/shared";
 import { cardStyles } from "./card.styles";
 import "./coverage-strip";
-import { bin, film, pen, replay } from "./icons";
+import { replay } from "./icons";
+import { bin, film, pen } from "./owner-icons";
 import { ask } from "./request";
 
 @customElement("asset-card")

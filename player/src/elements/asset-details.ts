@@ -5,7 +5,8 @@ import type { Asset, Coverage } from "../api/asset";
 import { shared } from "../styles/shared";
 import { detailsStyles } from "./asset-details.styles";
 import "./coverage-strip";
-import { bin, captions, replay } from "./icons";
+import { captions, replay } from "./icons";
+import { bin } from "./owner-icons";
 import { ask } from "./request";
 
 @customElement("asset-details")

@@ -3,7 +3,7 @@ import { css, html, LitElement, nothing, type PropertyValues, type TemplateResul
 import { customElement, property, query, state } from "lit/decorators.js";
 import { canSend, Sender } from "../publish/sender";
 import { shared } from "../styles/shared";
-import { camera, film, stop } from "./icons";
+import { camera, film, stop } from "./owner-icons";
 
 type Origin = "camera" | "screen";
 

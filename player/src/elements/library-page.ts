@@ -9,7 +9,8 @@ import { Library, type LibraryRequest, type LibraryState, listed } from "../stor
 import { shared } from "../styles/shared";
 import { startUpload } from "../upload/tus";
 import "./asset-card";
-import { broadcast, cross, play, pulse, search, upload } from "./icons";
+import { cross, play } from "./icons";
+import { broadcast, pulse, search, upload } from "./owner-icons";
 import { libraryStyles } from "./library-page.styles";
 import type { RequestEvent } from "./request";
 import "./token-form";

@@ -9,7 +9,8 @@ import { Streams, type StreamsRequest, type StreamsState } from "../store/stream
 import { head } from "../styles/head";
 import { shared } from "../styles/shared";
 import { toast } from "../styles/toast";
-import { back, broadcast } from "./icons";
+import { back } from "./icons";
+import { broadcast } from "./owner-icons";
 import type { RequestEvent } from "./request";
 import "./stream-card";
 import "./token-form";

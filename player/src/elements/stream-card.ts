@@ -4,7 +4,8 @@ import { customElement, property, state } from "lit/decorators.js";
 import type { StreamState } from "../api/asset";
 import { broadcasting, type Stream } from "../api/stream";
 import { shared } from "../styles/shared";
-import { bin, copy, film, key, play, stop } from "./icons";
+import { play } from "./icons";
+import { bin, copy, film, key, stop } from "./owner-icons";
 import { ask } from "./request";
 import { streamCardStyles } from "./stream-card.styles";
 

@@ -2,16 +2,16 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { Api } from "../api/client";
-import { aired, arriving, type Asset, doing, encoded, heights, onAir, type StreamState, uploaded } from "../api/asset";
+import { aired, arriving, type Asset, encoded, heights, onAir, sizes, type StreamState, uploaded } from "../api/asset";
 import { openControl } from "../channel/open";
 import { warmUp } from "../engine/choose";
 import type { Beacons } from "../store/beacons";
 import { Follow } from "../store/follow";
 import { edgeOf, encodedSpans, Watching, type WatchRequest } from "../store/watching";
-import { bitrate, clock, parseTime, size } from "../store/words";
+import { bitrate, clock, parseTime } from "../store/words";
 import { shared } from "../styles/shared";
 import { toast } from "../styles/toast";
-import { back, broadcast, replay, share } from "./icons";
+import { back, share } from "./icons";
 import type { RequestEvent } from "./request";
 import type { StreamPlayer } from "./stream-player";
 import "./stream-player";
@@ -116,39 +116,18 @@ export class WatchPage extends LitElement {
     this.shared += 1;
   }
 
+  /** What is shown while there is nothing to play is fetched when that is so. */
   private waiting(asset: Asset | null): TemplateResult {
+    import("./watch-wait").catch(() => undefined);
     const { gone, rate } = this.follow.state;
-    const poster = asset?.policy === "signed" ? "" : (asset?.poster ?? this.poster);
-    const picture = poster ? html`<img src=${poster} alt="" />` : nothing;
-    if (gone) {
-      return html`<div class="picture wait"><div>
-        <h2>This video is not here</h2><p>It may have been deleted, or the address is wrong.</p>
-        <a class="button" href="/">${back} To the library</a>
-      </div></div>`;
-    }
-    if (asset?.state === "failed") {
-      return html`<div class="picture wait">${picture}<div role="alert">
-        <h2>Failed while ${asset.failure ? doing(asset.failure) : "preparing"}</h2><p>${asset.failure?.message}</p>
-        ${asset.failure?.log.length ? html`<pre>${asset.failure.log.join("\n")}</pre>` : nothing}
-        ${asset.live ? nothing : html`<button class="button main" @click=${() => this.send({ type: "retryAsset" })}>${replay} Retry</button>`}
-      </div></div>`;
-    }
-    if (asset?.live || (!asset && this.stream && !this.asset)) {
-      return html`<div class="picture wait">${picture}<div role="status">
-        <span class="signal ${asset ? "coming" : ""}">${broadcast}</span>
-        <h2>${asset ? "Starting" : "Not on air"}</h2>
-        <p>${asset ? "The first pictures are on their way." : "It starts by itself when the broadcast begins."}</p>
-      </div></div>`;
-    }
-    if (!asset) return html`<div class="picture wait">${picture}</div>`;
-    const uploading = asset.state === "uploading";
-    const share = uploading ? uploaded(asset) : encoded(asset);
-    return html`<div class="picture wait">${picture}<div role="status">
-      <h2>${uploading ? "Uploading" : "Getting ready"}</h2>
-      <p>It starts by itself as soon as it can be played.</p>
-      <progress max="1" .value=${share} aria-label="Progress"></progress>
-      <p>${uploading ? sizes(asset) : rate ? `${rate} frames a second` : "Looking inside the file"}</p>
-    </div></div>`;
+    return html`<watch-wait
+      class="picture"
+      .asset=${asset}
+      .poster=${asset?.policy === "signed" ? "" : (asset?.poster ?? this.poster)}
+      .gone=${gone}
+      .rate=${rate}
+      .off=${!asset && !!this.stream && !this.asset}
+    ></watch-wait>`;
   }
 
   private facts(asset: Asset): TemplateResult {
@@ -268,11 +247,4 @@ function startOf(search: string): number | undefined {
 /** Return the playback token of a link, which is behind its # and so is not sent to any server; "" without it. */
 function tokenOf(hash: string): string {
   return new URLSearchParams(hash.slice(1)).get("token") ?? "";
-}
-
-/** Write how large a file is, and how much of it has come. */
-function sizes(asset: Asset): string {
-  const { size: all, received } = asset;
-  if (!arriving(asset)) return size(all ?? received);
-  return all === null ? `${size(received)} so far` : `${size(received)} of ${size(all)}`;
 }

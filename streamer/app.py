@@ -5,21 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from packager.farm import NOW_SLOTS, SOON_SLOTS
-from packager.foreman import Foreman
-from packager.inits import Inits
-from packager.ladder import Effort
-from packager.package import encoder_build
-from packager.probe import prepare
-from packager.process import Spawner
 from packager.store import Scoped
-from streamer import __version__, receiving, sharing, storage
+from streamer import __version__, receiving, sharing, workshop
 from streamer.access import Access
 from streamer.assets import Assets
 from streamer.audience import Audience
@@ -29,11 +22,8 @@ from streamer.channel_routes import Publications
 from streamer.config import Config
 from streamer.control import Control
 from streamer.fallback import fallback
-from streamer.ffmpeg import find
 from streamer.gauges import Gauges
-from streamer.hands import hands
 from streamer.health import Health
-from streamer.indexes import Indexes
 from streamer.leaving import Leaving
 from streamer.live import api
 from streamer.live.clock import Clock as LiveClock
@@ -48,20 +38,16 @@ from streamer.placement_routes import PlacementRoutes
 from streamer.presence import Presence
 from streamer.problems import problem_middleware
 from streamer.quota import Quota
-from streamer.rows import Clock, Fill, PlaybackPolicy, show, wall_clock
+from streamer.rows import Clock, show, wall_clock
 from streamer.session import Session
 from streamer.snapshots import Snapshots
 from streamer.tools import Tools
 from streamer.truth import Truth, cancelled, opened
-from streamer.uploads.directory import DiskInbox
 from streamer.uploads.intake import UploadSettings
 from streamer.uploads.reception import Reception
 from streamer.uploads.routes import routes as upload_routes
 from streamer.webhooks.post import Post
 from streamer.works import Works
-
-_PROBES = 2
-_DISK_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +82,7 @@ async def compose(
         truth = await opened(config, stack, clock)
         metrics = Metrics()
         inbox = await receiving.inbox(config, stack, truth)
-        tools = await _tools(config, stack, truth, inbox, sync=sync)
+        tools = await workshop.tools(config, stack, truth, inbox, sync=sync)
         media = made(config, stack, truth, tools, inbox=inbox, metrics=metrics)
         settings = UploadSettings(
             max_size=config.upload_max_bytes, expiry_seconds=config.upload_expiry_seconds
@@ -140,54 +126,6 @@ async def compose(
             live=media.live,
             leaving=leaving,
         )
-
-
-async def _tools(
-    config: Config,
-    stack: AsyncExitStack,
-    truth: Truth,
-    inbox: DiskInbox,
-    *,
-    sync: Callable[[int], None],
-) -> Tools:
-    """Make what encodes and keeps, swept of what interrupted writes have left."""
-    disk = stack.enter_context(ThreadPoolExecutor(_DISK_THREADS, thread_name_prefix="disk"))
-    store = await stack.enter_async_context(storage.media(config, executor=disk, sync=sync))
-    spawner = await stack.enter_async_context(Spawner(find(config.ffmpeg)))
-    stack.push_async_callback(cancelled, asyncio.create_task(prepare(spawner), name="prepare to probe"))
-    build = await encoder_build(spawner)
-    own = await stack.enter_async_context(
-        hands(
-            config,
-            truth.database,
-            bus=truth.bus,
-            channels=truth.channels,
-            ledger=truth.ledger,
-            store=store,
-            find=inbox.source,
-            spawner=spawner,
-            encoder=build,
-        )
-    )
-    far = store if config.media is not None else None
-    indexes = Indexes(config.data / "indexes", shared=truth.bus.shared, far=far)
-    await asyncio.to_thread(indexes.open)
-    return Tools(
-        catalog=truth.catalog,
-        ledger=truth.ledger,
-        channels=truth.channels,
-        store=store,
-        spawner=spawner,
-        foreman=await stack.enter_async_context(Foreman(own.farm)),
-        inits=Inits(spawner),
-        encoder=build,
-        fill=Fill(config.fill),
-        policy=PlaybackPolicy(config.playback_policy),
-        effort=Effort(preset=config.encode_preset, copy=config.encode_copy),
-        indexes=indexes,
-        hands=own,
-        probes=asyncio.Semaphore(_PROBES),
-    )
 
 
 def _application(

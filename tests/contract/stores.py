@@ -28,8 +28,9 @@ KINDS = [
     "scoped-disk",
     "s3-rclone",
     pytest.param("s3-radosgw", marks=pytest.mark.soak),
-    "tiers-rclone",
     "tiers-memory",
+    pytest.param("tiers-rclone", marks=pytest.mark.soak),
+    pytest.param("tiers-radosgw", marks=pytest.mark.soak),
 ]
 Build = Callable[[str, Path], Store]
 

@@ -59,14 +59,18 @@ async def test_a_video_in_a_bucket_is_shown_again_by_a_server_with_an_empty_disk
         assert (data_dir / "tier" / path.removeprefix("/v/")).read_bytes() == body
 
 
-async def test_what_is_not_near_is_answered_503_while_the_bucket_is_away_and_served_when_it_is_back(
-    data_dir, storage, film
-):
+async def test_a_bucket_that_is_away_is_waited_for_and_what_is_near_is_served(data_dir, storage, film):
     async with relayed(URL(storage.endpoint).port) as relay:
         media = {"url": MEDIA, "endpoint": relay.url}
         async with running(data_dir, media=media) as site:
             asset = (await site.post(film))["id"]
+            await site.until(asset, "playable")
+            await relay.cut()
+            await settle(lambda: not site.server.works.making(asset).packaging.running)
+            assert (await site.asset(asset))["state"] == "playable"
+            await relay.open()
             await site.until(asset, "complete")
+            assert await faults(site, data_dir, asset) == []
             bodies = await site.bodies(asset)
         emptied(data_dir)
         async with running(data_dir, media=media) as site:
@@ -79,21 +83,6 @@ async def test_what_is_not_near_is_answered_503_while_the_bucket_is_away_and_ser
             assert await site.get(near) == bodies[near]
             await relay.open()
             assert await site.get(far) == bodies[far]
-
-
-async def test_a_video_is_gone_on_with_when_the_bucket_is_back(data_dir, storage, film):
-    async with (
-        relayed(URL(storage.endpoint).port) as relay,
-        running(data_dir, media={"url": MEDIA, "endpoint": relay.url}) as site,
-    ):
-        asset = (await site.post(film))["id"]
-        await site.until(asset, "playable")
-        await relay.cut()
-        await settle(lambda: not site.server.works.making(asset).packaging.running)
-        assert (await site.asset(asset))["state"] == "playable"
-        await relay.open()
-        await site.until(asset, "complete")
-        assert await faults(site, data_dir, asset) == []
 
 
 async def test_a_bucket_that_cannot_be_used_is_told_at_the_start(data_dir):

@@ -78,7 +78,7 @@ async def _bucket(named: Destination, *, what: str) -> AsyncIterator[Store]:
         except PublishError as error:
             raise ConfigError(f"{what}: {error.message}") from error
         except StoreRefused as error:
-            raise ConfigError(f"{what}: {error.evidence}") from error
+            raise ConfigError(f"{what}: {error.__cause__}") from error
         except StoreAway as error:
             _log.warning("%s: %s %s", what, error.message, error.evidence)
         yield far

@@ -55,6 +55,7 @@ class BucketFolder(Folder):
         self._loop = asyncio.get_running_loop()
         self._piece_bytes = piece_bytes
         self._hands: dict[str, _Hand] = {}
+        self._expiries: dict[str, int] = {}
 
     def scan(self) -> list[tuple[Upload, bool]]:
         """Take every upload that this server was receiving, and empty the spool."""
@@ -77,9 +78,15 @@ class BucketFolder(Folder):
 
     def lapsed(self, now: int) -> list[Upload]:
         """Return the uploads of other servers that have expired: those may be gone for good."""
-        found = [self.look(key.removeprefix(_OPEN)) for key in self._ask(self._store.list(_OPEN))]
-        others = [one for one in found if one is not None and one.node != self._name and not one.into]
-        return [one for one in others if one.expires <= now and not one.abandoned]
+        there = [key.removeprefix(_OPEN) for key in self._ask(self._store.list(_OPEN))]
+        self._expiries = {name: self._expiries.get(name, 0) for name in there if name not in self._hands}
+        found = []
+        for name in [name for name, expires in self._expiries.items() if expires <= now]:
+            upload = self.look(name)
+            if upload is not None and upload.node != self._name and not upload.into:
+                self._expiries[name] = upload.expires  # which others may only put off
+                found += [upload] if upload.expires <= now and not upload.abandoned else []
+        return found
 
     def holds(self, upload_id: str) -> bool:
         """Say whether an upload is in this server's hand."""

@@ -87,7 +87,7 @@ class BucketInbox(DiskInbox):
             )
         except Superseded:
             if not await self._call(self._bucket.holds, upload.id):
-                self._let_go(upload.id)
+                await self._let_go(upload.id)
             raise
         await self._tell(upload.id)
         return kept
@@ -130,6 +130,11 @@ class BucketInbox(DiskInbox):
         await super().discard(upload_id)
         self._near.discard(upload_id)
 
+    async def remove(self, upload_id: str) -> None:
+        """Remove bytes and record. Absence is no error. Raise NotDurable, UploadBusy, UploadElsewhere."""
+        await super().remove(upload_id)
+        self._near.discard(upload_id)
+
     async def settle(self, now: int) -> tuple[Upload, ...]:
         """Let go of what other servers have taken, and return what of theirs has expired."""
         await self._load()
@@ -137,7 +142,7 @@ class BucketInbox(DiskInbox):
             upload = slot.upload
             over = upload.delivered or upload.abandoned or bool(upload.into)
             if not (over or await self._call(self._bucket.holds, upload.id)):
-                self._let_go(upload.id)
+                await self._let_go(upload.id)
         return tuple(await self._call(self._bucket.lapsed, now))
 
     async def _tell(self, upload_id: str) -> None:
@@ -159,11 +164,11 @@ class BucketInbox(DiskInbox):
             if await self._call(self._bucket.holds, upload_id):
                 return
             found = await self._call(self._bucket.look, upload_id)
-            self._let_go(upload_id)
+            await self._let_go(upload_id)
             if found is None:
                 raise NoSuchUpload("There is no such upload.")
             host = found.into or upload_id
-            self._let_go(host)
+            await self._let_go(host)
             for upload in await self._call(self._bucket.take, host):
                 self._slots[upload.id] = Slot(
                     upload=upload, generation=upload.generation, readable=upload.offset
@@ -173,13 +178,15 @@ class BucketInbox(DiskInbox):
             if self._taken is not None and found.node != self._node:
                 await self._taken(self._slots[host].upload)
 
-    def _let_go(self, upload_id: str) -> None:
+    async def _let_go(self, upload_id: str) -> None:
         """Stop writing to an upload that another server has, and forget it with its end."""
         slot = self._slots.pop(upload_id, None)
         if slot is not None:
             slot.fence()
-            self._near.discard(upload_id)
             self._slots.pop(slot.upload.tail, None)
+        if upload_id in self._near:
+            self._near.discard(upload_id)
+            await asyncio.to_thread(self.path(upload_id).unlink, missing_ok=True)
 
     async def _bring(self, upload_id: str) -> None:
         """Have all bytes of an upload that are in the store on this machine too. Raise NotDurable."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -36,8 +38,9 @@ BODY = b"".join(n.to_bytes(4, "big") for n in range(5 << 18))  # of five pieces 
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory):
-    with opened(tmp_path_factory.mktemp("storage"), "rclone") as given:
-        yield given
+    """Return what gives the bucket of a server, which starts when it is needed."""
+    with contextlib.ExitStack() as running:
+        yield cache(lambda name: running.enter_context(opened(tmp_path_factory.mktemp(name), name)))
 
 
 @pytest.fixture
@@ -46,8 +49,8 @@ def threads():
         yield pool
 
 
-@pytest.fixture(params=["disk", "memory", "rclone"])
-def inbox(request, tmp_path, threads):
+@pytest.fixture(params=["disk", "memory", "rclone", pytest.param("radosgw", marks=pytest.mark.soak)])
+def inbox(request, bucket, tmp_path, threads):
     """Return what opens an inbox on the same bytes, as a server does after a crash."""
     lives = itertools.count()
     if request.param == "disk":
@@ -55,7 +58,7 @@ def inbox(request, tmp_path, threads):
     if request.param == "memory":
         store = MemoryStore()
     else:
-        store = BucketStore(request.getfixturevalue("bucket"), prefix=f"{tmp_path.name}/")
+        store = BucketStore(bucket(request.param), prefix=f"{tmp_path.name}/")
 
     def opened_again():
         spool = Spool(tmp_path / str(next(lives)), most=0)

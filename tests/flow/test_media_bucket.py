@@ -9,17 +9,18 @@ import pytest
 from yarl import URL
 
 from streamer.errors import ConfigError
+from tests.contract.stores import SERVERS
 from tests.flow.published import FILM, contents
 from tests.flow.whole_site import faults, running, settle
 from tests.relay import relayed
-from tests.storage import BUCKET, rclone
+from tests.storage import BUCKET
 
 MEDIA = f"s3://{BUCKET}/media"
 
 
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory):
-    with rclone(tmp_path_factory.mktemp("storage")) as server:
+@pytest.fixture(scope="module", params=["rclone", pytest.param("radosgw", marks=pytest.mark.soak)])
+def storage(request, tmp_path_factory):
+    with SERVERS[request.param](tmp_path_factory.mktemp("storage")) as server:
         yield server
 
 

@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from tests.contract.stores import SERVERS
 from tests.flow.published import FILM, contents
 from tests.flow.whole_site import faults, rows, running
 from tests.relay import relayed
-from tests.storage import BUCKET, rclone
+from tests.storage import BUCKET
 
 HERE = Path(__file__).resolve().parents[2]
 MEDIA, UPLOADS = f"s3://{BUCKET}/media", f"s3://{BUCKET}/uploads"
 
 
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory):
-    with rclone(tmp_path_factory.mktemp("storage")) as server:
+@pytest.fixture(scope="module", params=["rclone", pytest.param("radosgw", marks=pytest.mark.soak)])
+def storage(request, tmp_path_factory):
+    with SERVERS[request.param](tmp_path_factory.mktemp("storage")) as server:
         yield server
 
 

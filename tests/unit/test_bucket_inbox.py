@@ -13,9 +13,12 @@ from packager.store import MemoryStore
 from streamer.uploads.bucket_inbox import BucketInbox
 from streamer.uploads.errors import StorageAway, Superseded, UploadElsewhere
 from streamer.uploads.flow import Pace
+from streamer.uploads.intake import UploadSettings
+from streamer.uploads.reception import Reception
 from streamer.uploads.sources import Sources
 from streamer.uploads.spool import Spool
 from streamer.uploads.upload import Upload
+from tests.flow.upload_site import Shelf
 
 ID = "0" * 32
 UPLOAD = Upload(id=ID, length=10, created=0, expires=100, asset="film")
@@ -29,6 +32,11 @@ class Shared(MemoryStore):
         self.away = False
         self.holding: asyncio.Event | None = None
         self.held = asyncio.Event()
+
+    async def list(self, prefix):
+        if self.away:
+            raise StoreAway("away")
+        return await super().list(prefix)
 
     async def put(self, key, body):
         if self.away:
@@ -150,6 +158,20 @@ async def test_while_the_store_is_away_nothing_is_acknowledged_and_nothing_lost(
     upload = await a.append(await a.claim(ID), 4, chunks(b"456789"), limit=10)
     assert upload.whole
     assert await (await a.original(ID)).read(0, 10) == b"0123456789"
+
+
+async def test_a_start_while_the_store_is_away_is_made_up_for(rig):
+    store, server, _ = rig
+    a = server("a")
+    upload = await a.create(UPLOAD)
+    await a.append(upload, 0, chunks(b"0123"), limit=10)
+    shelf = Shelf()
+    again = Reception(inbox=server("a"), intake=shelf, settings=UploadSettings(), clock=lambda: 1)
+    store.away = True
+    assert not await again.recover()
+    store.away = False
+    assert await again.recover()
+    assert shelf.seen == ["film"]
 
 
 async def test_of_a_server_that_never_comes_back_others_remove_what_expires(rig):

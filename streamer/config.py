@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 import socket
@@ -31,7 +30,7 @@ from pydantic_settings import (
 )
 
 from cdn.grants import Network
-from streamer.destinations import NAME, Destination
+from streamer.destinations import NAME, Bucket, Destination
 from streamer.errors import ConfigError
 from streamer.ingest.ice import IceServer, servers
 from streamer.outbound import allowance
@@ -65,17 +64,6 @@ def _exact(value: object) -> object:
 
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _named(value: object) -> object:
-    # A place alone, or as the environment has it a table in JSON.
-    if isinstance(value, str):
-        return {"url": value} if "{" not in value else json.loads(value)
-    return value
-
-
-Bucket = Annotated[Destination | None, NoDecode, BeforeValidator(_named)]
-"""`s3://bucket/prefix`, or a table like one of `destinations`."""
 
 
 def _reachable(entries: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import NoDecode
 
 from cdn.errors import BadDestination
 from cdn.places import Access, Place, place
@@ -63,3 +65,14 @@ class Destination(BaseModel):
             role=self.role,
             path_style=self.path_style,
         )
+
+
+def _named(value: object) -> object:
+    # A place alone, or as the environment has it a table in JSON.
+    if isinstance(value, str):
+        return {"url": value} if "{" not in value else json.loads(value)
+    return value
+
+
+Bucket = Annotated[Destination | None, NoDecode, BeforeValidator(_named)]
+"""`s3://bucket/prefix`, or a table like one of `destinations`."""

@@ -7,9 +7,9 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from itertools import count
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import IO
 
 from cdn import s3
 from cdn.bucket_store import BucketStore, Label
@@ -97,14 +97,25 @@ async def uploads(config: Config) -> AsyncIterator[Store | None]:
 @contextmanager
 def spool(config: Config) -> Iterator[Spool]:
     """Give a folder for copies of sources that no other process has meanwhile."""
-    for number in count():
-        config.data.mkdir(parents=True, exist_ok=True)
-        with (config.data / f".spool-{number}").open("w") as file, suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            folder = Spool(config.data / f"spool-{number}", most=config.tier_bytes)
-            folder.open()
-            yield folder
-            return
+    config.data.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while (held := _held(config.data / f".spool-{number}")) is None:
+        number += 1
+    with held:
+        folder = Spool(config.data / f"spool-{number}", most=config.tier_bytes)
+        folder.open()
+        yield folder
+
+
+def _held(path: Path) -> IO[str] | None:
+    """Return a file that is locked until it is closed, None where another process has it."""
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
 @asynccontextmanager

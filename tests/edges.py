@@ -18,8 +18,10 @@ EDGES = Path(__file__).parents[1] / "cdn/edges"
 Edge = Callable[[str, Path], contextlib.AbstractAsyncContextManager[str]]
 """Given a server's address and a folder of its own, runs in front of it and yields its own address."""
 
+_SECRET = "put a long random secret here"  # noqa: S105 - as the configurations come
+
 _NGINX = """{user}worker_processes 1; daemon off; pid {folder}/pid; error_log stderr;
-events {{ worker_connections 256; }}
+events {{ worker_connections 8192; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
@@ -30,15 +32,17 @@ http {{
 
 
 @asynccontextmanager
-async def nginx(server: str, folder: Path, *, extra: str = "") -> AsyncIterator[str]:
-    """Run nginx; `extra` are directives for its server block."""
-    port = _free_port()
-    configuration = _changed(
+async def nginx(server: str, folder: Path, *, extra: str = "", secret: str = _SECRET) -> AsyncIterator[str]:
+    """Run nginx; `extra` are directives for its server block, `secret` is what it says to the server."""
+    port = free_port()
+    configuration = changed(
         EDGES / "nginx.conf",
         {
             "127.0.0.1:8080": urlsplit(server).netloc,
             "listen 80;": f"listen 127.0.0.1:{port}; {extra}",
-            "/var/cache/streamer": str(folder / "cache"),
+            "/var/cache/streamer ": f"{folder}/cache ",
+            "/var/cache/streamer-tokens": f"{folder}/tokens",
+            _SECRET: secret,
         },
     )
     user = "user root; " if os.geteuid() == 0 else ""
@@ -49,10 +53,11 @@ async def nginx(server: str, folder: Path, *, extra: str = "") -> AsyncIterator[
 
 
 @asynccontextmanager
-async def varnish(server: str, folder: Path) -> AsyncIterator[str]:
-    """Run Varnish."""
-    port = _free_port()
-    configuration = _changed(EDGES / "varnish.vcl", {'"8080"': f'"{urlsplit(server).port}"'})
+async def varnish(server: str, folder: Path, *, secret: str = _SECRET) -> AsyncIterator[str]:
+    """Run Varnish; `secret` is what it says to the server."""
+    port = free_port()
+    changes = {'"8080"': f'"{urlsplit(server).port}"', _SECRET: secret}
+    configuration = changed(EDGES / "varnish.vcl", changes)
     path = folder / "varnish.vcl"
     path.write_text(configuration)
     argv = (
@@ -73,7 +78,8 @@ async def varnish(server: str, folder: Path) -> AsyncIterator[str]:
         yield address
 
 
-def _changed(path: Path, changes: dict[str, str]) -> str:
+def changed(path: Path, changes: dict[str, str]) -> str:
+    """Return a configuration with each text, which is in it once, replaced by another."""
     text = path.read_text(encoding="utf-8")
     for before, after in changes.items():
         assert text.count(before) == 1, f"{path.name} has not one {before}"
@@ -81,7 +87,8 @@ def _changed(path: Path, changes: dict[str, str]) -> str:
     return text
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -24,9 +24,15 @@ backend default {
 sub vcl_recv {
     if (req.restarts == 0) {
         # Between this edge and itself, or its server: no viewer says these.
+        unset req.http.Streamer-Ask;
         unset req.http.Streamer-Edge;
         unset req.http.Streamer-Fresh;
+        unset req.http.Streamer-Own;
+        unset req.http.Streamer-Path;
         unset req.http.Streamer-Stale;
+    }
+    if (req.url ~ "^/p/[^/?]+/[a-z0-9]{1,64}/[a-z0-9][a-z0-9_./-]*(\?|$)") {
+        call secret;
     }
     # A WebSocket is no request and answer: its bytes are handed through both ways.
     # They may pause for as long as the parameter pipe_timeout says (60 s); the server pings every 20 s.
@@ -34,15 +40,38 @@ sub vcl_recv {
         return (pipe);
     }
     # An event stream is one viewer's and never ends, as with pushed frames: neither kept nor waited for.
-    if (req.url ~ "^/control/sse(\?|$)" || req.url ~ "^/v/[^?]*\.push") {
+    if (req.url ~ "^/control/sse(\?|$)" || req.url ~ "^/(v|p)/[^?]*\.push") {
         return (pass);
     }
     if (req.url ~ "^/player/") {
         unset req.http.Cookie; # with one nothing would be kept
     }
+    if (req.url ~ "^/p/") {
+        call protected;
+    }
     if (req.url ~ "^/v/") {
         call media;
     }
+}
+
+# What is signed: the server says whether the token opens it (kept for as long as it says, under the token), and
+# then it is kept without the token, where no request comes by that has not been through this.
+sub protected {
+    if (!req.http.Streamer-Edge || req.http.Streamer-Own || (req.method != "GET" && req.method != "HEAD")) {
+        return (pass); # the server looks at the token itself
+    }
+    unset req.http.Cookie;
+    unset req.http.Authorization;
+    set req.http.Streamer-Ask = "yes";
+    set req.http.Streamer-Path = req.url;
+    set req.url = regsub(req.url, "^(/p/[^/]+/[^/]+)/.*$", "\1/allowed");
+    set req.grace = 0s;
+    return (hash);
+}
+
+# The same as the server's STREAMER_EDGE_SECRET. Nobody but the two must know it.
+sub secret {
+    set req.http.Streamer-Edge = "put a long random secret here";
 }
 
 # Who asks is of no account for media: it is kept under its path and the delivery directives alone.
@@ -74,7 +103,10 @@ sub vcl_pipe {
 }
 
 sub vcl_hash {
-    if (req.url ~ "^/v/") {
+    if (req.http.Streamer-Edge) {
+        hash_data("signed"); # apart from all that anybody may have
+    }
+    if (req.url ~ "^/(v|p)/") {
         hash_data(req.url); # not the host: under every name it is the same
         return (lookup);
     }
@@ -96,7 +128,7 @@ sub vcl_miss {
     if (req.http.Streamer-Stale) {
         return (synth(503)); # it has failed, and there is no old one
     }
-    if (req.method == "HEAD") {
+    if (req.method == "HEAD" && !req.http.Streamer-Ask) {
         return (pass); # Varnish would make a GET of it, and that has segments encoded
     }
 }
@@ -110,6 +142,15 @@ sub vcl_backend_response {
             call failed;
         }
         call stale;
+    }
+    # A token that opens nothing is not remembered, one that does for as long as is said and no second longer.
+    if (bereq.http.Streamer-Ask) {
+        set beresp.grace = 0s;
+        if (beresp.status != 204) {
+            set beresp.uncacheable = true;
+            set beresp.ttl = 0s;
+            return (deliver);
+        }
     }
     # What may not be kept is not waited for either.
     if (beresp.http.Cache-Control ~ "no-store|private") {
@@ -159,7 +200,28 @@ sub vcl_backend_error {
 }
 
 sub vcl_deliver {
+    if (req.http.Streamer-Ask && resp.status == 204) {
+        set req.url = req.http.Streamer-Path;
+        if (resp.http.Streamer-Pass) {
+            # This viewer's manifest is his own.
+            set req.http.Streamer-Own = "yes";
+        } else {
+            set req.url = regsub(req.url, "^/p/[^/]+/", "/v/");
+        }
+        unset req.http.Streamer-Ask;
+        unset req.http.Streamer-Path;
+        return (restart);
+    }
     unset resp.http.Streamer-While;
+    if (req.http.Streamer-Edge) {
+        # Browsers keep media alone for themselves, and nobody on the way.
+        unset resp.http.Surrogate-Control;
+        if (resp.http.Cache-Control ~ "immutable") {
+            set resp.http.Cache-Control = "private, max-age=31536000, immutable";
+        } else {
+            set resp.http.Cache-Control = "private, no-store";
+        }
+    }
 }
 
 sub vcl_synth {

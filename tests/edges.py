@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.media.certificate import certificate
 from tests.media.clients import need
 from tests.spawn import Nursery
 
@@ -78,6 +79,25 @@ async def varnish(server: str, folder: Path, *, secret: str = _SECRET) -> AsyncI
         yield address
 
 
+@asynccontextmanager
+async def caddy(server: str, folder: Path) -> AsyncIterator[tuple[str, Path]]:
+    """Run Caddy; yield its address, which is https, and the certificate that it shows."""
+    port = free_port()
+    shown, key = await asyncio.to_thread(certificate, folder)
+    configuration = changed(
+        EDGES / "Caddyfile",
+        {
+            "media.example.org {": f"https://127.0.0.1:{port} {{\n\ttls {shown} {key}",
+            "reverse_proxy 127.0.0.1:8080": f"reverse_proxy {urlsplit(server).netloc}",
+        },
+    )
+    path = folder / "Caddyfile"
+    path.write_text("{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + configuration)
+    argv = (need("caddy"), "run", "--config", path, "--adapter", "caddyfile")
+    async with _running(port, *argv, env={"HOME": str(folder), "XDG_DATA_HOME": str(folder)}):
+        yield f"https://127.0.0.1:{port}", shown
+
+
 def changed(path: Path, changes: dict[str, str]) -> str:
     """Return a configuration with each text, which is in it once, replaced by another."""
     text = path.read_text(encoding="utf-8")
@@ -95,10 +115,10 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def _running(port: int, *argv: str | Path) -> AsyncIterator[str]:
+async def _running(port: int, *argv: str | Path, env: dict[str, str] | None = None) -> AsyncIterator[str]:
     nursery = Nursery()
     try:
-        child = await nursery.start(*argv)
+        child = await nursery.start(*argv, env=env)
         await _until_connected(port, alive=lambda: child.process.returncode is None)
         yield f"http://127.0.0.1:{port}"
     finally:

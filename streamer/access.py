@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -17,6 +17,7 @@ from streamer.config import Config
 from streamer.errors import ConfigError, Forbidden, Unauthenticated
 from streamer.playback_tokens import Pass
 from streamer.problems import Handler, Problem
+from streamer.proxies import Network, Proxies, peer_key, peer_of
 from streamer.rows import Role
 from streamer.throttle import Throttle
 from streamer.tokens import Token, Tokens
@@ -175,25 +176,27 @@ class Access:
         *,
         host: str,
         public_url: str | None = None,
+        proxies: Sequence[Network] = (),
         rules: Mapping[str, Rule] = RULES,
         throttle: Throttle | None = None,
         playback: Verified | None = None,
     ) -> None:
         """Take the address that is listened on: on loopback this machine's users are administrators.
 
-        `playback` verifies playback tokens, where such are taken.
+        `proxies` are networks whose word is taken for who asks; `playback` verifies playback tokens, where
+        such are taken.
         """
         self._tokens = tokens
         self._rules = rules
         self._loopback = is_loopback(host)
         self._public = urlsplit(public_url or "")
+        self._proxies = Proxies(proxies)
         self._throttle = throttle or Throttle()
         self._playback = playback
 
-    @property
-    def secure(self) -> bool:
-        """Say whether browsers come over TLS, so that cookies may be bound to it."""
-        return self._public.scheme == "https"
+    def secure(self, request: web.Request) -> bool:
+        """Say whether the browser comes over TLS, so that cookies may be bound to it."""
+        return self._public.scheme == "https" or self._proxies.secure(request)
 
     async def check_routes(self, app: web.Application) -> None:
         """Raise ConfigError where a route has no rule; for `on_startup`, so nothing is open by oversight."""
@@ -204,6 +207,8 @@ class Access:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check host, origin and role, then call the handler."""
+        if self._proxies:
+            request[peer_key] = self._proxies.peer(request)
         self._check_host(request)
         if request.match_info.http_exception is not None:
             return await handler(request)
@@ -256,7 +261,7 @@ class Access:
 
     async def token(self, request: web.Request, secret: str) -> Token:
         """Return the token of a secret. Raise Unauthenticated, and after many of these a 429 problem."""
-        return await self._token(secret, peer=request.remote or "")
+        return await self._token(secret, peer=peer_of(request))
 
     async def principal(self, secret: str, peer: str) -> Principal:
         """Return who has this secret, sent from that address, outside of a request. Raise as `token` does."""

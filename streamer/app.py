@@ -145,6 +145,7 @@ def _application(
         truth.tokens,
         host=config.host,
         public_url=config.public_url,
+        proxies=config.trusted_proxies,
         playback=media.protection.tokens.verified,
     )
     presence = Presence(truth.channels, bus=truth.bus, node=config.node_name)

@@ -190,8 +190,12 @@ class Config(BaseSettings):
     live_rtmps_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] = Field(
         "off", description="TCP port that publishers send RTMPS to; needs `tls_certificate` and `tls_key`."
     )
+    https_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] = Field(
+        "off",
+        description="TCP port for https and wss besides `port`; needs `tls_certificate` and `tls_key`.",
+    )
     tls_certificate: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
-        None, description="PEM file of the certificate that RTMPS shows, with those of its issuers."
+        None, description="PEM file of the certificate that https and RTMPS show, with those of its issuers."
     )
     tls_key: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
         None, description="PEM file of the certificate's key, without a password."
@@ -279,7 +283,7 @@ class Config(BaseSettings):
         description="What edges send as `Streamer-Edge`; they check playback tokens before they keep media.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = Field(
-        (), description="Networks, by commas, of proxies that are believed when they say who asks."
+        (), description="Networks, by commas, of proxies that are believed when they say who asks, and how."
     )
     outbound_allow: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_reachable)

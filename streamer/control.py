@@ -18,6 +18,7 @@ from streamer.frames import Message, Opcode
 from streamer.listener import Close, Listener
 from streamer.places import Place
 from streamer.problems import Problem
+from streamer.proxies import peer_of
 from streamer.snapshots import Snapshot
 from streamer.subscribing import CHANNELS_MAX, NAME_MAX, Guard, Refused, Subscribing
 from streamer.vigil import Vigil
@@ -103,7 +104,7 @@ class Control:
             request[principal_key],
             self._heard,
             self._gone,
-            peer=request.remote or "",
+            peer=peer_of(request),
             stall_seconds=self._stall_seconds,
             ping_seconds=self._ping_seconds,
         )

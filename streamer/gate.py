@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -14,10 +13,10 @@ from streamer.passage import Passage, edges, passage_key
 from streamer.playback_tokens import Pass, PlaybackTokens
 from streamer.policies import PlaybackPolicies
 from streamer.problems import Problem
+from streamer.proxies import Proxies
 from streamer.relay.upstream import HEADER as CLUSTER
 
 EDGE: Final = "Streamer-Edge"
-_FORWARDED: Final = "X-Forwarded-For"
 
 
 class WrongAsset(TokenRefused):
@@ -63,7 +62,7 @@ class Gate:
         self._policies = policies
         self._tokens = tokens
         self._secrets = {EDGE: edge_secret, CLUSTER: cluster_secret}
-        self._proxies = tuple(proxies)
+        self._proxies = Proxies(proxies)
 
     def open(self, identity: str) -> bool:
         """Say without a wait whether an asset is known to be public."""
@@ -93,7 +92,7 @@ class Gate:
             raise WrongAsset("The token is for another asset.")
         if not found.grant.from_page(_page(request)):
             raise WrongOrigin("The token does not hold on this page.")
-        if not found.grant.from_address(self._address(request)):
+        if not found.grant.from_address(self._proxies.peer(request, trusted=self.is_edge(request))):
             raise WrongAddress("The token does not hold at this address.")
         return found
 
@@ -115,23 +114,6 @@ class Gate:
         if said is None or not secret:
             return False
         return hmac.compare_digest(said.encode("utf-8", "surrogateescape"), secret.encode())
-
-    def _address(self, request: web.Request) -> str:
-        """Return the address that a viewer comes from, as far as it is told by who is trusted."""
-        address = request.remote or ""
-        lines = request.headers.getall(_FORWARDED, [])
-        hops = [hop.strip() for line in lines for hop in line.split(",") if hop.strip()]
-        trusted = self.is_edge(request)
-        while hops and (trusted or self._is_proxy(address)):
-            address, trusted = hops.pop(), False
-        return address
-
-    def _is_proxy(self, address: str) -> bool:
-        try:
-            found = ip_address(address)
-        except ValueError:
-            return False
-        return any(found in network for network in self._proxies)
 
 
 def refusal(error: TokenRefused) -> Problem:

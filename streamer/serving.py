@@ -8,8 +8,10 @@ import errno
 import logging
 import signal
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiofiles
@@ -20,6 +22,7 @@ from streamer.app import Server, compose
 from streamer.config import Config
 from streamer.errors import ConfigError
 from streamer.masking import Masking
+from streamer.tls import server_context
 
 _SAMPLE = "bbb-480p-30s.mp4"
 _SAMPLE_TITLE = "Big Buck Bunny, the first half minute"
@@ -39,9 +42,21 @@ async def serve(config: Config, *, sample: bool = False) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with ExitStack() as held:
-        sockets = [held.enter_context(one) for one in await _bound(config.host, config.port)]
-        await _serve(config, sockets, stop, sample=sample)
+        doors = [_Door(held.enter_context(one)) for one in await _bound(config.host, config.port)]
+        if config.https_port != "off":
+            tls = await server_context(config, key="https_port")
+            bound = await _bound(config.host, config.https_port, key="STREAMER_HTTPS_PORT")
+            doors += [_Door(held.enter_context(one), tls) for one in bound]
+        await _serve(config, doors, stop, sample=sample)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Where requests come in, over TLS or not."""
+
+    socket: socket.socket
+    tls: ssl.SSLContext | None = None
 
 
 def _return_large_blocks() -> None:
@@ -54,9 +69,7 @@ def _return_large_blocks() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
-async def _serve(
-    config: Config, sockets: Sequence[socket.socket], stop: asyncio.Event, *, sample: bool
-) -> None:
+async def _serve(config: Config, doors: Sequence[_Door], stop: asyncio.Event, *, sample: bool) -> None:
     async with compose(config) as server:
         # No access log: it costs twice the request itself, and /metrics counts them all.
         runner = web.AppRunner(
@@ -68,9 +81,9 @@ async def _serve(
         )
         await runner.setup()
         try:
-            for one in sockets:
-                await web.SockSite(runner, one, backlog=_BACKLOG).start()
-            _announce(runner)
+            for door in doors:
+                await web.SockSite(runner, door.socket, ssl_context=door.tls, backlog=_BACKLOG).start()
+            _announce(doors)
             if sample:
                 await _add_sample(server)
             await stop.wait()
@@ -89,8 +102,11 @@ async def _leave(server: Server, runner: web.AppRunner, *, notice_seconds: int) 
     await server.leaving.quiet(_GRACE_SECONDS)
 
 
-async def _bound(host: str, port: int) -> list[socket.socket]:
-    """Take the address before anything else is begun, for every family the host has. Raise ConfigError."""
+async def _bound(host: str, port: int, *, key: str = "--port") -> list[socket.socket]:
+    """Take the address before anything else is begun, for every family the host has.
+
+    Raise ConfigError; `key` names what else can be chosen.
+    """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -110,23 +126,31 @@ async def _bound(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for one in taken:
             one.close()
-        raise ConfigError(_untaken(host, port, error)) from error
+        raise ConfigError(_untaken(host, port, error, key=key)) from error
     return taken
 
 
-def _untaken(host: str, port: int, error: OSError) -> str:
+def _untaken(host: str, port: int, error: OSError, *, key: str) -> str:
     """Say what to do about an address that cannot be taken."""
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use; choose another with --port, or --port 0 for any free one"
+        return f"port {port} on {host} is in use; choose another with {key}, or {key} 0 for any free one"
     if error.errno == errno.EACCES:
-        return f"port {port} is for privileged programs only; choose one above 1023 with --port"
+        return f"port {port} is for privileged programs only; choose one above 1023 with {key}"
     return f"cannot listen on {host} port {port}: {error.strerror}"
 
 
-def _announce(runner: web.AppRunner) -> None:
-    host, port = runner.addresses[0][:2]
-    shown = f"[{host}]" if ":" in host else host
-    Console().print(f"streamer is ready: open http://{shown}:{port}", markup=False, soft_wrap=True)
+def _announce(doors: Sequence[_Door]) -> None:
+    first = {door.tls is None: door.socket for door in reversed(doors)}
+    lines = [f"streamer is ready: open http://{_shown(first[True])}"]
+    if False in first:
+        lines.append(f"the same over TLS: https://{_shown(first[False])}")
+    for line in lines:
+        Console().print(line, markup=False, soft_wrap=True)
+
+
+def _shown(taken: socket.socket) -> str:
+    host, port = taken.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _add_sample(server: Server) -> None:

@@ -91,7 +91,7 @@ class Session:
             path="/",
             httponly=True,
             samesite="Strict",
-            secure=self._access.secure,
+            secure=self._access.secure(request),
         )
         return response
 

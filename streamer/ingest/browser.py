@@ -32,6 +32,7 @@ from streamer.ingest.places import Places
 from streamer.ingest.publishing import Publishing, words
 from streamer.ingest.remux import webm
 from streamer.listener import Close
+from streamer.proxies import peer_of
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class BrowserReceiver:
             timeout=_CLOSE_SECONDS,
         )
         await socket.prepare(request)
-        publishing = Publishing("websocket", request.remote or "an unknown address")
+        publishing = Publishing("websocket", peer_of(request) or "an unknown address")
         self._publishing.add(publishing)
         admitted = False
         try:

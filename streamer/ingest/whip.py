@@ -23,6 +23,7 @@ from streamer.ingest.places import Places
 from streamer.ingest.publishing import Publishing
 from streamer.ingest.remux import webm
 from streamer.problems import Problem
+from streamer.proxies import peer_of
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class WhipReceiver:
             raise WebrtcMissing('Publish over RTMP, or install the extra: pip install "streamer[webrtc]".')
         key = _bearer(request)
         offer = await _body(request, _SDP)
-        publishing = Publishing("whip", request.remote or "an unknown address")
+        publishing = Publishing("whip", peer_of(request) or "an unknown address")
         name = secrets.token_urlsafe(16)
         begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         session = _Session(publishing, await self._peer(), offer)

@@ -8,7 +8,6 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -17,6 +16,7 @@ from streamer.errors import ConfigError
 from streamer.ingest.door import Door
 from streamer.ingest.rtmp import RtmpReceiver
 from streamer.ingest.srt import SrtReceiver
+from streamer.tls import server_context
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,11 @@ class Doors:
 
     async def __aenter__(self) -> Self:
         """Open what is configured. Raise ConfigError where that is not possible."""
-        tls = await self._tls() if self._config.live_rtmps_port != "off" else None
+        tls = (
+            await server_context(self._config, key="live_rtmps_port")
+            if self._config.live_rtmps_port != "off"
+            else None
+        )
         async with AsyncExitStack() as opened:
             self._rtmp = await self._open(opened, "live_rtmp_port")
             self._rtmps = await self._open(opened, "live_rtmps_port", tls=tls)
@@ -86,25 +90,3 @@ class Doors:
                 raise ConfigError(f"{key}: port {port} cannot be taken: {error.strerror}") from error
             _log.warning("nobody can publish over RTMP: port %s is taken; name another as %s", port, key)
             return None
-
-    async def _tls(self) -> ssl.SSLContext:
-        certificate, key = self._config.tls_certificate, self._config.tls_key
-        if certificate is None or key is None:
-            raise ConfigError("live_rtmps_port needs tls_certificate and tls_key.")
-        return await asyncio.to_thread(_context, certificate, key)
-
-
-def _context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return what a server proves itself with. Raise ConfigError where the files do not fit."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        # Without a password of ours OpenSSL would ask the terminal for one.
-        context.load_cert_chain(certificate, key, password=lambda: "")
-    except ssl.SSLError as error:
-        raise ConfigError(
-            "tls_certificate and tls_key are not a certificate in PEM and its key without a password:"
-            f" {error.reason or error}"
-        ) from error
-    except OSError as error:
-        raise ConfigError(f"tls_certificate or tls_key cannot be read: {error.strerror}") from error
-    return context

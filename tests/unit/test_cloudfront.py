@@ -101,19 +101,23 @@ class Stack:
     def _filled(self, value: Any) -> Any:
         if isinstance(value, list):
             return [one for each in value if (one := self._filled(each)) is not ABSENT]
-        if not isinstance(value, dict):
-            return value
-        if len(value) == 1:
-            ((how, what),) = value.items()
-            if how == "Ref":
-                return self._named(what)
-            if how == "Fn::GetAtt":
-                return f"{self._named(what[0])}.{what[1]}"
-            if how == "Fn::Sub":
-                return re.sub(r"\$\{([^}]+)}", lambda found: self._named(found[1]), what)
-            if how == "Fn::If":
-                return self._filled(what[1] if self._holds(what[0]) else what[2])
+        return self._entry(value) if isinstance(value, dict) else value
+
+    def _entry(self, value: dict[str, Any]) -> Any:
+        ((how, what), *others) = value.items() if value else [("", None)]
+        if not others and (how == "Ref" or how.startswith("Fn::")):
+            return self._called(how, what)
         return {key: one for key, each in value.items() if (one := self._filled(each)) is not ABSENT}
+
+    def _called(self, how: str, what: Any) -> Any:
+        if how == "Ref":
+            return self._named(what)
+        if how == "Fn::GetAtt":
+            return f"{self._named(what[0])}.{what[1]}"
+        if how == "Fn::Sub":
+            return re.sub(r"\$\{([^}]+)}", lambda found: self._named(found[1]), what)
+        assert how == "Fn::If"
+        return self._filled(what[1] if self._holds(what[0]) else what[2])
 
 
 @pytest.fixture(params=CASES)

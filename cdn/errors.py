@@ -72,3 +72,15 @@ class NotComplete(PublishError):
     """A manifest is not final, or names what does not exist."""
 
     code = "not-complete"
+
+
+class PurgeRefused(PublishError):
+    """A CDN does not forget what it was asked to."""
+
+    code = "purge-refused"
+
+
+class KeyUnreadable(PublishError):
+    """A private key for signing cannot be used."""
+
+    code = "key-unreadable"

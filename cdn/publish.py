@@ -44,12 +44,16 @@ class Mirrored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """How it ended: every object is there, of which so many were uploaded."""
+    """How it ended: every object is there, of which so many were uploaded.
+
+    `replaced` are the manifests, by their keys in the bucket, that were other ones before.
+    """
 
     objects: int
     bytes: int
     uploaded: int
     uploaded_bytes: int
+    replaced: tuple[str, ...] = ()
 
 
 Fact: TypeAlias = Listing | Mirrored
@@ -79,6 +83,7 @@ async def publish(
         bytes=total,
         uploaded=mirror.uploaded,
         uploaded_bytes=mirror.uploaded_bytes,
+        replaced=tuple(mirror.replaced),
     )
 
 
@@ -110,12 +115,22 @@ def stamp(key: str, *, etag: str, tag: str, airs: int = 0) -> Stamp:
     if kind is None:
         raise NotComplete(f"{key!r} is no key of an asset")
     policy = POLICIES[on_air(kind) if airs else kind]
-    tags = [f"asset-{tag}", *([f"manifests-{tag}"] if kind in _MANIFESTS else [])]
+    tags = [all_of(tag), *([manifests_of(tag)] if kind in _MANIFESTS else [])]
     return Stamp(
         media_type=policy.media_type,
         cache_control=policy.cache_control(target_duration=airs),
         metadata={HASH: etag, TAGS: ",".join(tags)},
     )
+
+
+def all_of(tag: str) -> str:
+    """Return the cache tag that every object of an asset has."""
+    return f"asset-{tag}"
+
+
+def manifests_of(tag: str) -> str:
+    """Return the cache tag that an asset's manifests have."""
+    return f"manifests-{tag}"
 
 
 class _Mirror:
@@ -126,6 +141,7 @@ class _Mirror:
     ) -> None:
         self.uploaded = 0
         self.uploaded_bytes = 0
+        self.replaced: list[str] = []
         self._bucket = bucket
         self._prefix = prefix
         self._tag = tag
@@ -170,6 +186,7 @@ class _Mirror:
                     ) from None
             self.uploaded += 1
             self.uploaded_bytes += known.size
+            self.replaced += [name] if listed is not None and classify(key) in _MANIFESTS else []
         self._sink(Mirrored(key=key, bytes=known.size, uploaded=not same))
 
     async def _same(self, name: str, listed: Listed, etag: str, body: bytes | Path) -> bool:

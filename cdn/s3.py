@@ -302,10 +302,8 @@ def _close(closed: Sequence[Callable[[], object]]) -> None:
 def _reached(
     access: Access, name: str, threads: int, attempts: int, *, hurry: bool
 ) -> tuple[Any, _Road | None]:
-    session = boto3.Session(profile_name=access.profile, region_name=access.region)
+    session = session_of(access)
     region = session.region_name or _REGION
-    if access.role is not None:
-        session = _assumed(session, access.role, region)
 
     def make(config: Config) -> Any:
         return session.client("s3", endpoint_url=access.endpoint, region_name=region, config=config)
@@ -322,6 +320,14 @@ def _reached(
     return client, _Road(client, credentials, name)
 
 
+def session_of(access: Access) -> boto3.Session:
+    """Return the session that has the keys, in the role where one is named."""
+    session = boto3.Session(profile_name=access.profile, region_name=access.region)
+    if access.role is None:
+        return session
+    return _assumed(session, access.role, session.region_name or _REGION)
+
+
 def _assumed(session: boto3.Session, role: str, region: str) -> boto3.Session:
     """Return a session in a role, taken with the keys of another one and renewed before they lapse."""
     given = session.get_credentials()
@@ -336,7 +342,7 @@ def _assumed(session: boto3.Session, role: str, region: str) -> boto3.Session:
     taken._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - botocore has no public way
         method="assume-role", refresh_using=fetcher.fetch_credentials
     )
-    return boto3.Session(botocore_session=taken)
+    return boto3.Session(botocore_session=taken, region_name=region)
 
 
 def _tuned(url: str, access: Access, threads: int, attempts: int, *, hurry: bool) -> Config:

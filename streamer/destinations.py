@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from cdn.errors import BadDestination
 from cdn.places import Access, Place, place
+from cdn.purge import Purge
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,31}$"
 
@@ -37,7 +38,6 @@ class Destination(BaseModel):
     path_style: bool | None = Field(
         None, description="Name the bucket in the path; by itself everywhere but at Amazon."
     )
-
     live_dvr_seconds: int = Field(
         600, ge=30, le=86_400, description="How far back the manifests of a broadcast on air reach there."
     )
@@ -48,6 +48,9 @@ class Destination(BaseModel):
         None,
         pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$",
         description="URL under which viewers read what is published there; the server sends them to it.",
+    )
+    purge: Purge | None = Field(
+        None, description="Which CDN is told to forget what has been replaced or withdrawn."
     )
 
     @property

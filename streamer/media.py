@@ -16,8 +16,10 @@ from streamer.metrics import Metrics
 from streamer.mirrors import Mirrors
 from streamer.nodes import Nodes
 from streamer.origin import Origin
+from streamer.outbound import Outbound, allowance
 from streamer.placements import Placements
 from streamer.protection import Protection
+from streamer.purging import Purging
 from streamer.quota import Quota
 from streamer.redirects import Redirects
 from streamer.shelf import Shelf
@@ -156,4 +158,5 @@ def _mirrors(
         shown=lambda asset: Viewed(shelf, tools.store, asset),
         refill=works.refill,
         follow=Abroad(live.studio.find, tools.store, placements, clock=truth.clock).follow,
+        purging=Purging(Outbound(allowance(config.outbound_allow))),
     )

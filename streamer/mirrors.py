@@ -27,8 +27,9 @@ from streamer.errors import (
     ServerError,
 )
 from streamer.placements import Placement, Placements, Stand, Trouble
+from streamer.purging import Purging
 from streamer.rows import Fill, State
-from streamer.vocabulary.publishing import PublishProgress
+from streamer.vocabulary.publishing import PublishProgress, PurgeFailed
 
 AT_ONCE = 2
 """Assets that are written to buckets at one time."""
@@ -61,6 +62,7 @@ class Mirrors:
         shown: Callable[[str], Shown],
         refill: Callable[[str, Fill], Awaitable[None]],
         follow: Follow,
+        purging: Purging,
         opened: Open = s3.bucket,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
@@ -76,6 +78,7 @@ class Mirrors:
         self._shown = shown
         self._refill = refill
         self._followed = follow
+        self._purging = purging
         self._opened = opened
         self._pauses = pauses
         self._turn = asyncio.Lock()
@@ -228,6 +231,8 @@ class Mirrors:
         await self._placements.done(
             placement, Stand.PUBLISHED, objects=done.objects, size=done.bytes, uploaded=done.uploaded
         )
+        purged = self._purging.replaced(asset, self._destination(placement), done.replaced)
+        await self._purged(placement, purged)
 
     async def _withdraw(self, placement: Placement) -> None:
         async with self._bucket(placement) as (bucket, prefix):
@@ -237,6 +242,15 @@ class Mirrors:
                 sink=lambda gone, total: self._tell(placement, "deleting", gone, total),
             )
         await self._placements.done(placement, Stand.WITHDRAWN)
+        destination = self._destination(placement)
+        prefix = destination.place.under(placement.asset).prefix
+        await self._purged(placement, self._purging.withdrawn(placement.asset, destination, prefix))
+
+    async def _purged(self, placement: Placement, work: Awaitable[bool]) -> None:
+        """Wait until a CDN has forgotten what it had, and tell where it does not."""
+        if not await work:
+            told = PurgeFailed(id=placement.asset, destination=placement.destination)
+            await self._placements.tell(placement.asset, told)
 
     @asynccontextmanager
     async def _bucket(self, placement: Placement) -> AsyncIterator[tuple[Bucket, str]]:

@@ -135,11 +135,26 @@ class Outbound:
         self, url: str, body: bytes, *, headers: Mapping[str, str], seconds: float, most_bytes: int
     ) -> Answer:
         """Post a body; a redirect is an answer like others."""
+        return await self.send(
+            hdrs.METH_POST, url, body, headers=headers, seconds=seconds, most_bytes=most_bytes
+        )
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        seconds: float,
+        most_bytes: int,
+    ) -> Answer:
+        """Send a request of any method; a redirect is an answer like others."""
         target = self._checked(_url(url))
         async with (
             _bounded(seconds),
             self._session() as session,
-            session.post(target, data=body, headers=headers, allow_redirects=False) as response,
+            session.request(method, target, data=body, headers=headers, allow_redirects=False) as response,
         ):
             return await _read(response, most_bytes)
 

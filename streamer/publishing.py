@@ -21,7 +21,9 @@ from packager.store import DiskStore
 from streamer.config import Config
 from streamer.errors import NoSuchAsset
 from streamer.interrupt import interrupt
+from streamer.outbound import Outbound, allowance
 from streamer.publishing_face import Face, face
+from streamer.purging import PAUSES, Purging
 
 _ID = re.compile(r"[a-z0-9]{12}")
 
@@ -65,6 +67,9 @@ async def withdraw_from(config: Config, wish: Wish, *, json: bool) -> int:
     finally:
         shower.close()
     shower.withdrawn(gone, where)
+    if (named := config.destinations.get(wish.destination)) is not None:
+        purging = _purging(config).withdrawn(_tag(where, wish.what), named, where.prefix)
+        _purged(await purging)
     return 0
 
 
@@ -75,6 +80,17 @@ async def _send(config: Config, wish: Wish, shower: Face) -> None:
         tag = _tag(where, wish.what)
         done = await publish(shown, bucket, prefix=where.prefix, tag=tag, sink=shower.fact)
     shower.published(done, where, time.monotonic() - began)
+    if (named := config.destinations.get(wish.destination)) is not None:
+        _purged(await _purging(config).replaced(tag, named, done.replaced))
+
+
+def _purging(config: Config) -> Purging:
+    return Purging(Outbound(allowance(config.outbound_allow)), pauses=PAUSES[:1])
+
+
+def _purged(done: bool) -> None:  # noqa: FBT001 - what the work came to
+    if not done:
+        Console(stderr=True).print("the CDN was not told; what it has of it lapses by itself", markup=False)
 
 
 @asynccontextmanager

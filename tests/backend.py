@@ -187,6 +187,7 @@ def mirrors(back: Backend, works: Wishes) -> Mirrors:
         shown=lambda _: InStore(MemoryStore()),
         refill=works.refill,
         follow=None,
+        purging=None,
     )
 
 

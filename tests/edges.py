@@ -54,11 +54,13 @@ async def nginx(server: str, folder: Path, *, extra: str = "", secret: str = _SE
 
 
 @asynccontextmanager
-async def varnish(server: str, folder: Path, *, secret: str = _SECRET) -> AsyncIterator[str]:
-    """Run Varnish; `secret` is what it says to the server."""
+async def varnish(
+    server: str, folder: Path, *, secret: str = _SECRET, configuration: str = ""
+) -> AsyncIterator[str]:
+    """Run Varnish, with a test's own configuration where one is given; `secret` is what it says to the server."""
     port = free_port()
     changes = {'"8080"': f'"{urlsplit(server).port}"', _SECRET: secret}
-    configuration = changed(EDGES / "varnish.vcl", changes)
+    configuration = configuration or changed(EDGES / "varnish.vcl", changes)
     path = folder / "varnish.vcl"
     path.write_text(configuration)
     argv = (

@@ -73,6 +73,17 @@ class PublishRecovered(Kind):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeFailed(Kind):
+    """The CDN of a destination could not be told to forget what has changed there: it lapses by itself."""
+
+    type: ClassVar[str] = "purge.failed"
+    about: ClassVar[About] = _ASSET
+
+    id: Annotated[str, "the asset"]
+    destination: Annotated[str, "the destination's name"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublishProgress(Kind):
     """How far publishing is; at most twice a second."""
 

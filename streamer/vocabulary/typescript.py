@@ -25,6 +25,7 @@ _PLAIN = {
     Any: "unknown",
     StreamState: "StreamState",
 }
+_TOLD = "{ [T in keyof Events]: { type: T; data: Events[T] } }[keyof Events]"
 _RESOURCES = {Resource.ASSET: "Asset", Resource.STREAM: "Stream", Resource.ANYTHING: "unknown"}
 
 
@@ -37,13 +38,12 @@ def render(kinds: Iterable[type[Kind]]) -> str:
     events = [kind for kind in kinds if Carrier.CONNECTION not in kind.about.carriers]
     apart = [kind for kind in kinds if kind not in events]
     lines = "".join(f"  /** {kind.__doc__} */\n  {_key(kind)}: {_data(kind)};\n" for kind in events)
-    union = "".join(f"\n  | {{ type: {_name(kind)}; data: {_data(kind)} }}" for kind in events)
     said = " | ".join(kind.__name__ for kind in apart)
     return (
         f"{_HEAD}\n"
         + "\n".join(written)
         + f"\n/** The data of an event by its type. */\nexport interface Events {{\n{lines}}}\n"
-        + f"\n/** An event, told by its type. */\nexport type Told ={union};\n"
+        + f"\n/** An event, told by its type. */\nexport type Told = {_TOLD};\n"
         + f"\n/** A message that belongs to no channel. */\nexport type Said = {said};\n"
     )
 

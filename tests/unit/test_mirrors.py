@@ -14,7 +14,9 @@ from streamer.channel import of_asset
 from streamer.destinations import Destination
 from streamer.errors import NoSuchDestination, NotCompleted, NotForEverybody
 from streamer.mirrors import Mirrors
+from streamer.outbound import Outbound
 from streamer.placements import Placements, Stand
+from streamer.purging import Purging
 from streamer.rows import PlaybackPolicy, State
 from streamer.vocabulary.publishing import PublishProgress
 from tests.unit.buckets import Memory, small
@@ -54,7 +56,9 @@ def storage():
 
 
 @asynccontextmanager
-async def working(back, storage, *, automatic=None, destinations=CDN, pauses=(0, 0), follow=None):
+async def working(
+    back, storage, *, automatic=None, destinations=CDN, pauses=(0, 0), follow=None, purging=None
+):
     store = await small()
     mirrors = Mirrors(
         Placements(back.database, back.channels, node="one", clock=back.clock),
@@ -65,6 +69,7 @@ async def working(back, storage, *, automatic=None, destinations=CDN, pauses=(0,
         shown=lambda _: InStore(store),
         refill=back.catalog.set_fill,
         follow=follow,
+        purging=purging or Purging(Outbound()),
         opened=storage,
         pauses=pauses,
     )

@@ -134,6 +134,32 @@ export interface PublishFailed {
   code: string;
 }
 
+/** A broadcast that is published on air is late at a destination, whose storage is slow or away. */
+export interface PublishDelayed {
+  /** the asset */
+  id: string;
+  /** the destination's name */
+  destination: string;
+  /** the cause, such as `endpoint-away`; `slow` where it only is slow */
+  code: string;
+}
+
+/** A broadcast that was late at a destination is there again as far as it has come. */
+export interface PublishRecovered {
+  /** the asset */
+  id: string;
+  /** the destination's name */
+  destination: string;
+}
+
+/** The CDN of a destination could not be told to forget what has changed there: it lapses by itself. */
+export interface PurgeFailed {
+  /** the asset */
+  id: string;
+  /** the destination's name */
+  destination: string;
+}
+
 /** How far publishing is; at most twice a second. */
 export interface PublishProgress {
   /** the asset */
@@ -316,6 +342,12 @@ export interface Events {
   "publish.done": PublishDone;
   /** An asset could not be published or withdrawn; the API says more. */
   "publish.failed": PublishFailed;
+  /** A broadcast that is published on air is late at a destination, whose storage is slow or away. */
+  "publish.delayed": PublishDelayed;
+  /** A broadcast that was late at a destination is there again as far as it has come. */
+  "publish.recovered": PublishRecovered;
+  /** The CDN of a destination could not be told to forget what has changed there: it lapses by itself. */
+  "purge.failed": PurgeFailed;
   /** How far publishing is; at most twice a second. */
   "publish.progress": PublishProgress;
   /** A stream stands elsewhere than before. */
@@ -347,37 +379,7 @@ export interface Events {
 }
 
 /** An event, told by its type. */
-export type Told =
-  | { type: "asset.created"; data: Asset }
-  | { type: "asset.changed"; data: Asset }
-  | { type: "asset.playable"; data: Asset }
-  | { type: "asset.complete"; data: Asset }
-  | { type: "asset.failed"; data: Asset }
-  | { type: "asset.deleted"; data: AssetDeleted }
-  | { type: "asset.progress"; data: AssetProgress }
-  | { type: "upload.progress"; data: UploadProgress }
-  | { type: "segment.stored"; data: SegmentStored }
-  | { type: "segment.evicted"; data: SegmentEvicted }
-  | { type: "run.started"; data: RunStarted }
-  | { type: "run.ended"; data: RunEnded }
-  | { type: "run.progress"; data: RunProgress }
-  | { type: "publish.started"; data: PublishStarted }
-  | { type: "publish.done"; data: PublishDone }
-  | { type: "publish.failed"; data: PublishFailed }
-  | { type: "publish.progress"; data: PublishProgress }
-  | { type: "stream.state"; data: StreamStateChanged }
-  | { type: "stream.health"; data: StreamHealth }
-  | { type: "stream.changed"; data: Stream }
-  | { type: "stream.deleted"; data: StreamDeleted }
-  | { type: "ladder.changed"; data: LadderChanged }
-  | { type: "passthrough.refused"; data: PassthroughRefused }
-  | { type: "viewers"; data: Viewers }
-  | { type: "marker"; data: Marker }
-  | { type: "marker.deleted"; data: MarkerDeleted }
-  | { type: "announcement"; data: Announcement }
-  | { type: "interstitial"; data: Interstitial }
-  | { type: "latency.target"; data: LatencyTarget }
-  | { type: `custom.${string}`; data: unknown };
+export type Told = { [T in keyof Events]: { type: T; data: Events[T] } }[keyof Events];
 
 /** A message that belongs to no channel. */
 export type Said = TokenExpiring | ServerDrain;

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,6 +35,7 @@ class Cookie:
     domain: str | None
     path: str
 
+    @property
     def header(self) -> str:
         """Return the value of Set-Cookie. It ends with the browser's session, and the policy before."""
         domain = f"; Domain={self.domain}" if self.domain else ""
@@ -82,6 +85,11 @@ class Signer:
 
     def _signed(self, message: bytes) -> bytes:
         return self._key.sign(message, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 - see the class
+
+
+def query_of(cookies: Sequence[Cookie]) -> str:
+    """Return what the cookies say as a query, for players that add it to every address that they ask for."""
+    return urlencode({cookie.name.removeprefix("CloudFront-"): cookie.value for cookie in cookies}, safe="~")
 
 
 def policy_of(resource: str, *, until: int, address: str | None = None) -> str:

@@ -84,6 +84,7 @@ RULES: Mapping[str, Rule] = {
     "asset-captions": Rule(),
     "asset-publish": Rule(),
     "asset-playback-tokens": Rule(write=Policy.VIEWER),
+    "asset-playback-cookies": Rule(),
     "stream-playback-tokens": Rule(write=Policy.VIEWER),
     "playback-keys": Rule(),
     "playback-key": Rule(),

@@ -21,6 +21,8 @@ from streamer.catalog import Catalog
 from streamer.channel_routes import Publications
 from streamer.config import Config
 from streamer.control import Control
+from streamer.entrance_routes import EntranceRoutes
+from streamer.entrances import Entrances
 from streamer.fallback import fallback
 from streamer.gauges import Gauges
 from streamer.health import Health
@@ -233,6 +235,10 @@ def _parts(
         OpenApi(__version__),
         Pages(truth.catalog, truth.register),
         PlacementRoutes(media.mirrors, truth.replays),
+        EntranceRoutes(
+            Entrances(config.destinations, longest=config.playback_token_max_seconds, clock=truth.clock),
+            asset=truth.catalog.get,
+        ),
         Publications(truth.channels, truth.replays),
         *api.parts(config, media.live, register=truth.register, markers=truth.markers, replays=truth.replays),
     )

@@ -217,6 +217,19 @@ def token_playback(
     _finish(playback(_load(config, data=data), identity, expires=expires))
 
 
+@token_app.command("cookies")
+def token_cookies(
+    identity: Annotated[str, typer.Argument(help="An asset's id.", metavar="ID")],
+    destination: Annotated[str, typer.Argument(help="A configured destination behind CloudFront.")],
+    expires: Annotated[str, typer.Option(help="How long they hold: 90s, 30m, 1h or 7d.")] = "1h",
+    config: Settings = None,
+) -> None:
+    """Sign cookies with which CloudFront lets a viewer in to what is published there of an asset."""
+    from streamer.token_command import cookies  # noqa: PLC0415
+
+    _finish(cookies(_load(config), identity, destination, expires=expires))
+
+
 @token_app.command("list")
 def token_list(data: Data = None, config: Settings = None) -> None:
     """List the tokens, without their secrets."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -21,6 +22,21 @@ def _place(url: str) -> str:
     except BadDestination as error:
         raise ValueError(error.message) from None
     return url
+
+
+class Entrance(BaseModel):
+    """The table `cloudfront` of a destination: how viewers are let in to what is private there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(
+        pattern=r"^https://[^/?#@\s]+(/[^?#\s]*)?$", description="Where viewers read what is published there."
+    )
+    key_pair: str = Field(pattern=r"^[A-Z0-9]{1,64}$", description="Id of the public key at CloudFront.")
+    key_file: Path = Field(description="PEM file of its private half, RSA without a password.")
+    cookie_domain: str | None = Field(
+        None, pattern=r"^\.?[a-z0-9.-]+$", description="Domain of cookies, where pages lie on another host."
+    )
 
 
 class Destination(BaseModel):
@@ -52,6 +68,8 @@ class Destination(BaseModel):
     purge: Purge | None = Field(
         None, description="Which CDN is told to forget what has been replaced or withdrawn."
     )
+
+    cloudfront: Entrance | None = Field(None, description="How CloudFront is told to let viewers in.")
 
     @property
     def place(self) -> Place:

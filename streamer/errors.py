@@ -75,6 +75,10 @@ class NoSuchDestination(ServerError):
     """No destination of this name is configured."""
 
 
+class CannotSign(ServerError):
+    """The key that is to sign is not there, or is none."""
+
+
 class NoSuchCaption(ServerError):
     """The asset has no captions in this language."""
 

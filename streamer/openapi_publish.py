@@ -13,6 +13,7 @@ from streamer.openapi_pieces import (
     answers,
     body,
     operation,
+    or_null,
     parameter,
     record,
     ref,
@@ -40,6 +41,17 @@ _WISH: Final[Json] = {
 
 _LIST: Final[Json] = record({"items": {"type": "array", "items": ref("Placement")}})
 
+_ENTRANCE: Final[Json] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["destination"],
+    "properties": {
+        "destination": {"type": "string", "description": "Name of one with a table `cloudfront`."},
+        "expires_seconds": {"type": "integer", "minimum": 1, "default": 3600},
+        "address": or_null("string", description="The only IPv4 address or network to let in."),
+    },
+}
+
 PATHS: Final[Json] = {
     "/api/v1/assets/{asset}/publish": {
         "parameters": [parameter("asset", "path", "The asset's id.", TEXT, required=True)],
@@ -62,9 +74,38 @@ PATHS: Final[Json] = {
             parameters=[parameter("destination", "query", "Its name.", TEXT, required=True)],
         ),
     },
+    "/api/v1/assets/{asset}/playback-cookies": {
+        "parameters": [parameter("asset", "path", "The asset's id.", TEXT, required=True)],
+        "post": operation(
+            "signAssetCookies",
+            "Sign cookies with which CloudFront lets a viewer in to one asset.",
+            answers("201", "The cookies, and where it plays with them.", ref("PlaybackCookies")),
+            requestBody=body(_ENTRANCE),
+        ),
+    },
 }
 
 SCHEMAS: Final[Json] = {
+    "PlaybackCookies": record(
+        {
+            "destination": TEXT,
+            "expires": TIME,
+            "playback": record({"hls": TEXT, "dash": TEXT}),
+            "cookies": {
+                "type": "array",
+                "items": record(
+                    {
+                        "name": TEXT,
+                        "value": TEXT,
+                        "domain": or_null("string"),
+                        "path": TEXT,
+                        "set_cookie": {"type": "string", "description": "Value of a header Set-Cookie."},
+                    }
+                ),
+            },
+            "query": {"type": "string", "description": "The same, to be added to every address."},
+        }
+    ),
     "Placement": record(
         {
             "asset": TEXT,

@@ -92,6 +92,7 @@ TABLE: dict[type[Exception], Entry] = {
     ),
     errors.NoSuchWebhook: Entry(status=404, slug="no-such-webhook", title="No such webhook"),
     errors.TooManyWebhooks: Entry(status=409, slug="too-many-webhooks", title="There are too many webhooks"),
+    errors.CannotSign: Entry(status=500, slug="cannot-sign", title="Cannot sign"),
     errors.NoSuchDestination: Entry(status=404, slug="no-such-destination", title="No such destination"),
     errors.NoSuchMarker: Entry(status=404, slug="no-such-marker", title="No such marker"),
     errors.TooManyMarkers: Entry(status=409, slug="too-many-markers", title="The asset has too many markers"),

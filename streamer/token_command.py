@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from rich.console import Console
 from rich.table import Table
 
+from streamer import entrances
 from streamer.asking import opened
 from streamer.catalog import Catalog
 from streamer.channel import Channels
@@ -19,7 +20,7 @@ from streamer.live.register import Register
 from streamer.playback_keys import PlaybackKeys
 from streamer.playback_tokens import PlaybackTokens
 from streamer.playback_wish import seconds_of, wish_of
-from streamer.rows import Role, rfc3339
+from streamer.rows import Role, rfc3339, wall_clock
 from streamer.tokens import Tokens
 
 
@@ -80,3 +81,18 @@ async def revoke(config: Config, identity: str) -> None:
     async with _tokens(config) as tokens:
         await tokens.revoke(identity)
     Console().print(f"token {identity} is revoked", markup=False)
+
+
+async def cookies(config: Config, identity: str, destination: str, *, expires: str) -> None:
+    """Print cookies with which CloudFront lets in to an asset. Raise InvalidRequest, CannotSign."""
+    longest = config.playback_token_max_seconds
+    said = {"destination": destination, "expires_seconds": seconds_of(expires)}
+    wish = entrances.wish_of(said, longest=longest)
+    made = entrances.Entrances(config.destinations, longest=longest, clock=wall_clock)
+    admitted = await made.admit(identity, wish)
+    notes = Console(stderr=True)
+    notes.print(
+        f"let in until {admitted['expires']} to {admitted['playback']['hls']}", markup=False, soft_wrap=True
+    )
+    for cookie in admitted["cookies"]:
+        print(f"Set-Cookie: {cookie['set_cookie']}")  # noqa: T201 - the command's output, fit for a pipe

@@ -57,7 +57,7 @@ async def nginx(server: str, folder: Path, *, extra: str = "", secret: str = _SE
 async def varnish(
     server: str, folder: Path, *, secret: str = _SECRET, configuration: str = ""
 ) -> AsyncIterator[str]:
-    """Run Varnish, with a test's own configuration where one is given; `secret` is what it says to the server."""
+    """Run Varnish, with a test's own configuration where there is one; `secret` is said to the server."""
     port = free_port()
     changes = {'"8080"': f'"{urlsplit(server).port}"', _SECRET: secret}
     configuration = configuration or changed(EDGES / "varnish.vcl", changes)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import signal
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
+from tests import edges
 from tests.ceph import radosgw
 from tests.flow.published import FILM, check_headers, client_of, contents, gate, start
+from tests.flow.test_purge import VCL
 from tests.flow.whole_site import running
 from tests.media import clients
 from tests.media.browser import chromium, open_page, play
@@ -82,15 +87,30 @@ async def test_the_whole_life_of_what_is_published(clips, tmp_path, storage, spa
         )
         assert (await command(*arguments))["uploaded"] == 4
         origin = await clients.ffmpeg(f"{site.base}/v/{asset}/main.m3u8")
-    address = f"{storage.endpoint}/{BUCKET}/open/{asset}"
-    assert await clients.ffmpeg(f"{address}/main.m3u8") == origin
-    async with chromium() as browser, open_page(browser) as page:
-        for engine, name in (("hls.js", "main.m3u8"), ("dash.js", "main.mpd")):
-            watched = await play(page, engine, f"{address}/{name}", 3)
-            assert (watched.fatal, watched.position >= 3) == ((), True), engine
+    place = f"/{BUCKET}/open/{asset}"
+    assert await clients.ffmpeg(f"{storage.endpoint}{place}/main.m3u8") == origin
+    await played_through_an_edge(storage.endpoint, tmp_path, place)
     gone = await command("unpublish", asset, f"s3://{BUCKET}/open")
     assert gone["objects"] == done["objects"] + 2
     assert contents(storage, f"open/{asset}/") == {}
+
+
+async def played_through_an_edge(endpoint: str, folder: Path, place: str) -> None:
+    """Play in a browser what a Varnish reads of the bucket, and hold it to having kept what it read."""
+    vcl = VCL.replace("PORT", str(urlsplit(endpoint).port))
+    async with (
+        edges.varnish(endpoint, folder, configuration=vcl) as edge,
+        chromium() as browser,
+        open_page(browser) as page,
+        aiohttp.ClientSession(headers={"Origin": "http://example.org"}) as session,
+    ):
+        for engine, name in (("hls.js", "main.m3u8"), ("dash.js", "main.mpd")):
+            watched = await play(page, engine, f"{edge}{place}/{name}", 3)
+            assert (watched.fatal, watched.position >= 3) == ((), True), engine
+        for _ in range(2):
+            async with session.get(f"{edge}{place}/main.m3u8") as got:
+                assert got.headers["Access-Control-Allow-Origin"] == "*"
+        assert len(got.headers["X-Varnish"].split()) == 2  # of its own request and of the one that brought it
 
 
 async def test_of_two_who_publish_at_once_each_object_is_written_once(clips, tmp_path, storage, spawn):

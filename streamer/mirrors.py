@@ -105,11 +105,14 @@ class Mirrors:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def on_air(self, asset: str, destination: str) -> None:
-        """Begin to mirror a broadcast that has begun, unless it was withdrawn; nobody waits for it."""
-        if destination not in self._destinations:
+    def on_air(self, asset: str, destination: str | None) -> None:
+        """Begin to mirror a broadcast that is on air here, unless it was withdrawn; nobody waits for it.
+
+        What another server has mirrored of it so far this one goes on with.
+        """
+        if destination is not None and destination not in self._destinations:
             _log.warning("broadcast %s is not published: no destination is named %r", asset, destination)
-            return
+            destination = None
         task = asyncio.create_task(self._on_air(asset, destination), name=f"publish {asset} on air")
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
@@ -173,8 +176,8 @@ class Mirrors:
     async def _do(self, placement: Placement) -> None:
         """Do what a row says, and note how it ended."""
         try:
-            if placement.state is Stand.LIVE:
-                await self._live(placement)
+            if placement.state is Stand.LIVE and not await self._live(placement):
+                return
             await self._tried(placement)
         except CatalogAway:
             _log.warning("publishing asset %s is gone on with at the next start", placement.asset)
@@ -205,10 +208,11 @@ class Mirrors:
             else:
                 return
 
-    async def _live(self, placement: Placement) -> None:
-        """Mirror a broadcast until its recording is there."""
+    async def _live(self, placement: Placement) -> bool:
+        """Mirror a broadcast until its recording is there; say whether that is for this server to publish."""
         await self._followed(placement, self._destination(placement))
         await recorded(self._catalog, placement.asset)
+        return await self._placements.ours(placement)
 
     async def _publish(self, placement: Placement) -> None:
         asset = placement.asset
@@ -291,10 +295,15 @@ class Mirrors:
             finally:
                 listening.close()
 
-    async def _on_air(self, asset: str, destination: str) -> None:
+    async def _on_air(self, asset: str, destination: str | None) -> None:
         while True:
             try:
-                await self._new(asset, destination, Stand.LIVE)
+                for placement in await self._placements.take_up(asset):
+                    async with self._turn:
+                        await self._halt((asset, placement.destination))
+                        self._begin(placement)
+                if destination is not None:
+                    await self._new(asset, destination, Stand.LIVE)
             except CatalogAway:
                 await asyncio.sleep(_AWAY_SECONDS)
             else:

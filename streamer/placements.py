@@ -171,6 +171,25 @@ class Placements:
         async with self._database.read() as connection:
             return [_placement(row) for row in await connection.execute(chosen.order_by(table.c.created))]
 
+    async def take_up(self, asset: str) -> list[Placement]:
+        """Have this server do what is published of an asset on air, whoever did before; return it."""
+        table = schema.placement
+        chosen = (table.c.asset == asset, table.c.state == str(Stand.LIVE))
+
+        async def work(transaction: Transaction) -> list[Placement]:
+            await transaction.execute(update(table).where(*chosen).values(node=self._node))
+            return [_placement(row) for row in await transaction.execute(select(table).where(*chosen))]
+
+        return await self._database.write(work)
+
+    async def ours(self, placement: Placement) -> bool:
+        """Say whether a placement is still this server's to do."""
+        table = schema.placement
+        named = (table.c.asset == placement.asset, table.c.destination == placement.destination)
+        async with self._database.read() as connection:
+            found = await connection.scalar(select(table.c.node).where(*named))
+        return bool(found == self._node)
+
     def _here(self) -> dict[str, Any]:
         return {"node": self._node, "updated": self._clock()}
 

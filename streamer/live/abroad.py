@@ -21,7 +21,7 @@ from packager.marker import Marker
 from packager.store import Scoped, Store
 from streamer.destinations import Destination
 from streamer.errors import CatalogAway
-from streamer.live.onair import OnAir
+from streamer.live.onair import Left, OnAir
 from streamer.placements import Placement, Placements
 from streamer.rows import Clock, wall_clock
 from streamer.vocabulary.kind import Kind
@@ -80,6 +80,8 @@ class Abroad:
                 async with self._opened(destination.access, place.bucket) as bucket:
                     await mirror.run(bucket)
                     return
+            except Left:  # whoever has it now goes on with it
+                return
             except (PublishError, PackagingError) as error:
                 _log.warning("broadcast %s is late at %s: %s", air.asset, place, error.message)
                 await pace.failed(error.code)
@@ -132,7 +134,9 @@ class _Seen:
 
     @property
     def lives(self) -> Sequence[Aired]:
-        """Return the lives in order."""
+        """Return the lives in order. Raise Left: what ended here for that goes on elsewhere otherwise."""
+        if self._air.left:
+            raise Left("This server has left the broadcast.")
         return self._air.lives
 
     @property

@@ -95,7 +95,7 @@ def station(
     markers: Markers,
     asset: Callable[[str], Awaitable[Asset]],
     changed: Callable[[str], Awaitable[None]],
-    began: Callable[[str, str], None],
+    began: Callable[[str, str | None], None],
     bus: Bus,
     channels: Channels,
     ledger: SqlLedger,

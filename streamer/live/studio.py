@@ -76,7 +76,7 @@ class Studio:
         admission: Admission,
         vitals: Callable[[str, str, StreamHealth | None], None],
         delay: Callable[[], float],
-        began: Callable[[str, str], None] = lambda _asset, _destination: None,
+        began: Callable[[str, str | None], None] = lambda _asset, _destination: None,
     ) -> None:
         self._register = register
         self._broadcasts = broadcasts
@@ -235,8 +235,7 @@ class Studio:
         except (TooManyBroadcasts, NoSuchStream) as error:
             raise KeyBusy(str(error)) from error
         running = self._start(stream, asset, left=Remains())
-        if stream.settings.destination is not None:
-            self._began(asset, stream.settings.destination)
+        self._began(asset, stream.settings.destination)
         return running
 
     async def _drop(self, running: Running) -> None:
@@ -275,6 +274,7 @@ class Studio:
         there = await remains(Scoped(self._store, asset), lives)
         running = self._start(replace(stream, settings=settings), asset, left=there)
         running.standing.take(StreamState.RECONNECTING)
+        self._began(asset, stream.settings.destination)
         _log.info("broadcast %s goes on if its publisher comes back", asset)
         return True
 

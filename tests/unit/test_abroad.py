@@ -152,6 +152,17 @@ async def test_once_it_has_ended_a_storage_that_is_away_is_not_waited_for(follow
         await task
 
 
+async def test_what_another_server_has_by_now_is_left_as_it_is(followed):
+    made, task = followed
+    feed(made.air, 1, 2)
+    await made.until(shown(made, 1))
+    made.air.leave()
+    async with asyncio.timeout(10):
+        await task
+    assert len(made.playlist().segments) == 1
+    assert not made.playlist().is_endlist
+
+
 async def test_what_is_not_on_air_here_is_not_followed(back):
     made = Followed(back, Storage(), (await back.planned()).id, None)
     await made.run()

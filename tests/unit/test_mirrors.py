@@ -57,11 +57,11 @@ def storage():
 
 @asynccontextmanager
 async def working(
-    back, storage, *, automatic=None, destinations=CDN, pauses=(0, 0), follow=None, purging=None
+    back, storage, *, node="one", automatic=None, destinations=CDN, pauses=(0, 0), follow=None, purging=None
 ):
     store = await small()
     mirrors = Mirrors(
-        Placements(back.database, back.channels, node="one", clock=back.clock),
+        Placements(back.database, back.channels, node=node, clock=back.clock),
         destinations,
         automatic=automatic,
         catalog=back.catalog,
@@ -238,3 +238,28 @@ async def test_what_is_withdrawn_on_air_is_followed_no_further(back, storage):
         await mirrors.withdraw(asset, "cdn")
         assert left.is_set()
         await until(mirrors, asset, Stand.WITHDRAWN)
+
+
+async def test_what_another_server_followed_the_one_that_has_it_goes_on_with(back, storage):
+    asset, seen, held = await complete(back), [], asyncio.Event()
+
+    def following(name):
+        async def follow(_placement, _destination):
+            seen.append(name)
+            await held.wait()
+
+        return follow
+
+    async with (
+        working(back, storage, node="one", follow=following("one")) as first,
+        working(back, storage, node="two", follow=following("two")) as second,
+    ):
+        first.on_air(asset, "cdn")
+        await until(first, asset, Stand.LIVE)
+        second.on_air(asset, None)
+        async with asyncio.timeout(10):
+            while seen != ["one", "two"]:
+                await asyncio.sleep(0.01)
+        held.set()
+        await until(second, asset, Stand.PUBLISHED)
+    assert len(storage.bucket.written) == 14  # the first one has left it alone

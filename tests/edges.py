@@ -54,13 +54,17 @@ async def nginx(server: str, folder: Path, *, extra: str = "", secret: str = _SE
 
 
 @asynccontextmanager
-async def varnish(
-    server: str, folder: Path, *, secret: str = _SECRET, configuration: str = ""
-) -> AsyncIterator[str]:
-    """Run Varnish, with a test's own configuration where there is one; `secret` is said to the server."""
-    port = free_port()
+async def varnish(server: str, folder: Path, *, secret: str = _SECRET) -> AsyncIterator[str]:
+    """Run Varnish; `secret` is what it says to the server."""
     changes = {'"8080"': f'"{urlsplit(server).port}"', _SECRET: secret}
-    configuration = configuration or changed(EDGES / "varnish.vcl", changes)
+    async with configured(changed(EDGES / "varnish.vcl", changes), folder) as address:
+        yield address
+
+
+@asynccontextmanager
+async def configured(configuration: str, folder: Path) -> AsyncIterator[str]:
+    """Run Varnish with a text as its configuration."""
+    port = free_port()
     path = folder / "varnish.vcl"
     path.write_text(configuration)
     argv = (

@@ -19,6 +19,7 @@ _CONNECT_SECONDS = 2.0
 _SILENT_SECONDS = 60.0
 _SOCKET_SECONDS = 20.0
 _CONNECTIONS = 1024
+_EMPTY = 204
 _MOST_BYTES = 64 << 20
 _OWN_LINES = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding", "upgrade"}
@@ -67,6 +68,8 @@ class Fetched:
     @property
     def lines(self) -> bytes:
         """Return the head of the answer as it is, without its last lines."""
+        if self.status == _EMPTY:
+            return head(self.status, render(self.fields), length=None)
         if self.size is None:
             return head(self.status, render({**self.fields, "Transfer-Encoding": "chunked"}), length=None)
         return head(self.status, render(self.fields), length=self.size)

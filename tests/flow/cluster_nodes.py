@@ -22,19 +22,27 @@ SECRET = "one secret for all servers"  # noqa: S105
 
 @dataclass
 class Nodes:
-    """The servers of a cluster by name. Those of a name have the same address in each of their lives."""
+    """The servers of a cluster by name. Those of a name have the same address in each of their lives.
+
+    `settings` are for all of them, `own` for those of a name.
+    """
 
     session: aiohttp.ClientSession
     spawn: Callable[..., Awaitable[Child]]
     data: Path
     database: str
     settings: dict[str, str] = field(default_factory=dict)
+    own: dict[str, dict[str, str]] = field(default_factory=dict)
     ports: dict[str, tuple[str, int]] = field(default_factory=dict)
     children: list[Child] = field(default_factory=list)
 
+    def address(self, name: str) -> tuple[str, int]:
+        """Return the host and the port of a server."""
+        return self.ports.setdefault(name, _free(f"127.0.0.{len(self.ports) + 2}"))
+
     async def start(self, name: str, **settings: str) -> Remote:
         """Start a server and return when it answers."""
-        host, port = self.ports.setdefault(name, _free(f"127.0.0.{len(self.ports) + 2}"))
+        host, port = self.address(name)
         env = {
             "STREAMER_HOST": host,
             "STREAMER_PORT": str(port),
@@ -47,6 +55,7 @@ class Nodes:
             "STREAMER_DISK_RESERVE_BYTES": "0",
             "STREAMER_LIVE_RTMP_PORT": "0",
             **self.settings,
+            **self.own.get(name, {}),
             **settings,
         }
         child = await self.spawn(sys.executable, "-m", "streamer", "serve", env=env, cwd=HERE)

@@ -99,7 +99,7 @@ async def played_through_an_edge(endpoint: str, folder: Path, place: str) -> Non
     """Play in a browser what a Varnish reads of the bucket, and hold it to having kept what it read."""
     vcl = VCL.replace("PORT", str(urlsplit(endpoint).port))
     async with (
-        edges.varnish(endpoint, folder, configuration=vcl) as edge,
+        edges.configured(vcl, folder) as edge,
         chromium() as browser,
         open_page(browser) as page,
         aiohttp.ClientSession(headers={"Origin": "http://example.org"}) as session,

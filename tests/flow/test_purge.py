@@ -104,7 +104,7 @@ async def test_a_varnish_before_a_bucket_forgets_what_is_published_anew(clips, t
             monkeypatch.setenv(name, value)
         vcl = VCL.replace("PORT", str(urlsplit(storage.endpoint).port))
         async with (
-            edges.varnish(storage.endpoint, tmp_path, configuration=vcl) as edge,
+            edges.configured(vcl, tmp_path) as edge,
             aiohttp.ClientSession() as session,
         ):
 

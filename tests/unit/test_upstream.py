@@ -31,6 +31,11 @@ def test_it_is_kept_for_as_long_as_its_rule_allows(rule, seconds):
     assert fetched(rule).seconds == seconds
 
 
+def test_an_empty_answer_stays_one():
+    empty = Fetched(status=204, fields={"Cache-Control": "public, max-age=1"}, body=b"", size=0)
+    assert empty.lines == b"HTTP/1.1 204 No Content\r\nCache-Control: public, max-age=1\r\n"
+
+
 def test_an_entry_has_the_fields_as_they_came_and_an_age_from_a_second_on():
     entry = fetched().entry()
     assert entry.etag == "abc"

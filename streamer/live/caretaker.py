@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,7 +12,7 @@ from streamer.bus import Bus
 from streamer.errors import CatalogAway
 from streamer.leases import RENEW_SECONDS
 from streamer.live.succession import MOVED
-from streamer.live.tenancy import Tenancy
+from streamer.live.tenancy import Held, Tenancy
 from streamer.peers import Peers
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Broadcasting(Protocol):
     async def take_up(self) -> None:
         """Go on with what servers that are gone have left on air."""
 
-    async def follow(self, held: Mapping[str, str | None]) -> None:
+    async def follow(self, held: Held) -> None:
         """Do as others wish with the broadcasts that are still held; drop those that are not any more."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -36,7 +36,7 @@ from streamer.live.slates import Slates
 from streamer.live.stills import Stills
 from streamer.live.streams import Stream, Takeover
 from streamer.live.succession import END, Succession, heir_of
-from streamer.live.tenancy import TakenOver
+from streamer.live.tenancy import Held, TakenOver
 from streamer.live.vitals import Vitals
 from streamer.markers import Markers
 from streamer.rows import StreamState
@@ -128,13 +128,13 @@ class Studio:
         if not self._leaving:
             await self._recovery.sweep(self._resume)
 
-    async def follow(self, held: Mapping[str, str | None]) -> None:
+    async def follow(self, held: Held) -> None:
         """Do as others wish with the broadcasts that are still held; drop those that are not any more."""
         for running in tuple(self._running.values()):
-            asset = running.broadcast.asset
-            if asset not in held:
+            wish = held.wishes.get(running.broadcast.asset)
+            if running.broadcast.asset in held.lost:
                 await self._drop(running)
-            elif (wish := held[asset]) is not None:
+            elif wish is not None:
                 await self._obey(running, wish)
 
     def find(self, asset: str) -> OnAir | None:
@@ -272,6 +272,9 @@ class Studio:
         # What playlists have said of parts holds, whatever has been set since.
         settings = replace(stream.settings, part_seconds=lives[0].life.part_seconds)
         there = await remains(Scoped(self._store, asset), lives)
+        running = self._running.get(stream.id)
+        if running is not None and running.broadcast.asset == asset:
+            return True  # its publisher came while it was being taken up
         running = self._start(replace(stream, settings=settings), asset, left=there)
         running.standing.take(StreamState.RECONNECTING)
         self._began(asset, stream.settings.destination)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
@@ -31,6 +32,14 @@ class Tenure:
     term: int
     alive: bool
     asked: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Broadcasts that a server has, each with the wish that was left, and those it has lost."""
+
+    wishes: Mapping[str, str | None] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
 
 
 class Tenancy:
@@ -96,15 +105,19 @@ class Tenancy:
         giving = update(table).where(*chosen).values(maker=heir, asked=None)
         await self._database.write(lambda transaction: transaction.execute(giving))
 
-    async def held(self) -> dict[str, str | None]:
-        """Return what this server still has of what it had, each with the wish that was left."""
-        if not self._terms:
-            return {}
+    async def held(self) -> Held:
+        """Return what this server still has of what it had, and what it has no longer."""
+        terms = dict(self._terms)  # what begins meanwhile is not looked for, and not lost
+        if not terms:
+            return Held()
         table = schema.asset
-        chosen = (table.c.id.in_(self._terms), table.c.maker == self.node, table.c.deleted_at.is_(None))
+        chosen = (table.c.id.in_(terms), table.c.maker == self.node, table.c.deleted_at.is_(None))
         async with self._database.read() as connection:
             found = await connection.execute(select(table.c.id, table.c.term, table.c.asked).where(*chosen))
-            return {row.id: row.asked for row in found if row.term == self._terms.get(row.id)}
+            wishes = {row.id: row.asked for row in found if row.term == terms[row.id]}
+        # What was taken again or ended meanwhile is another matter.
+        lost = [asset for asset in terms.keys() - wishes if self._terms.get(asset) == terms[asset]]
+        return Held(wishes=wishes, lost=frozenset(lost))
 
     async def of(self, asset: str) -> Tenure | None:
         """Return who has a broadcast on air, None where it is not."""

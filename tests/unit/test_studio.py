@@ -102,3 +102,11 @@ async def test_what_nobody_may_come_back_to_ends_at_once(kept, studio, back):
     assert studio.find(kept.asset) is None
     assert (await back.catalog.get(kept.asset)).state is State.COMPLETE
     assert (await kept.register.get(kept.stream)).state is StreamState.ENDED
+
+
+async def test_taken_up_twice_at_once_it_is_one_broadcast(kept, studio, back):
+    await asyncio.gather(studio.start(), studio.start())
+    await stands(kept, StreamState.RECONNECTING)
+    assert len(studio._running) == 1
+    await studio.end(kept.stream)
+    assert (await back.catalog.get(kept.asset)).state is State.COMPLETE

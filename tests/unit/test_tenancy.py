@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from streamer.live.broadcasts import Broadcasts
 from streamer.live.streams import Settings
-from streamer.live.tenancy import TakenOver
+from streamer.live.tenancy import Held, TakenOver
 from streamer.peers import Peers
 from streamer.rows import State, StreamState
 from tests import lives
@@ -31,8 +33,8 @@ async def test_what_its_server_has_left_is_for_whoever_takes_it_first(back, serv
     if back.database.shared:
         await Peers(back.database, node="b", url=None).beat()
     assert not await c.tenancy.take(asset)
-    assert await b.tenancy.held() == {asset: None}
-    assert await a.tenancy.held() == {}
+    assert await b.tenancy.held() == Held(wishes={asset: None})
+    assert await a.tenancy.held() == Held()
 
 
 async def test_nothing_counts_that_an_earlier_server_still_writes(back, server, stream):
@@ -50,7 +52,7 @@ async def test_nothing_counts_that_an_earlier_server_still_writes(back, server, 
     ):
         with pytest.raises(TakenOver):
             await late
-    assert await a.tenancy.held() == {}
+    assert await a.tenancy.held() == Held(lost=frozenset({asset}))
     await b.end(asset, [])
     assert (await back.catalog.get(asset)).state is State.FAILED
 
@@ -75,13 +77,24 @@ async def test_a_server_that_is_there_keeps_what_it_has_until_its_lease_is_over(
     assert not await b.tenancy.take(asset)
     assert await b.unfinished() == ()
     await b.tenancy.ask(asset, "end")
-    assert await a.tenancy.held() == {asset: "end"}
+    assert await a.tenancy.held() == Held(wishes={asset: "end"})
     tenure = await b.tenancy.of(asset)
     assert (tenure.node, tenure.alive, tenure.term) == ("a", True, 1)
     await peer.leave()
     assert [one.asset.id for one in await b.unfinished()] == [asset]
     assert await b.tenancy.take(asset)
-    assert await b.tenancy.held() == {asset: None}
+    assert await b.tenancy.held() == Held(wishes={asset: None})
+
+
+async def test_what_begins_while_the_rows_are_read_is_not_lost(back, server):
+    a = server("a")
+    first, second = [(await back.register.create(title=one, settings=Settings()))[0].id for one in "xy"]
+    begun = (await a.begin(first)).id
+    reading = asyncio.create_task(a.tenancy.held())
+    await asyncio.sleep(0)
+    late = (await a.begin(second)).id
+    held = await reading
+    assert (held.lost, begun in held.wishes, a.tenancy.has(late)) == (frozenset(), True, True)
 
 
 async def test_an_heir_has_it_before_anybody_else(server, stream):

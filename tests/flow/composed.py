@@ -29,7 +29,7 @@ def compose(nodes: Nodes, storage: Storage, folder: Path) -> list[str]:
     given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     assert given.pop("STREAMER_DATABASE") == "postgresql://streamer:streamer@postgres/streamer"
     assert given.pop("STREAMER_PUBLIC_URL") == "http://localhost:8080"
-    for own in ("STREAMER_HOST", "STREAMER_PORT", "STREAMER_DATA"):
+    for own in ("STREAMER_HOST", "STREAMER_PORT", "STREAMER_DATA", "STREAMER_DRAIN_SECONDS"):
         del given[own]
     for place in ("STREAMER_MEDIA", "STREAMER_UPLOADS"):
         assert f"s3://{_BUCKET}/" in given[place]

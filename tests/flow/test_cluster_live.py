@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 import aiohttp
 import m3u8
@@ -50,6 +51,7 @@ async def goes_on(client: Client, path: str) -> set[str]:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.soak
 async def test_killed_on_air_the_broadcast_goes_on_at_another_server(cluster, film):
     a, b = await asyncio.gather(cluster.start("a"), cluster.start("b"))
     made = await stream(a)
@@ -93,3 +95,28 @@ async def test_a_publisher_who_comes_to_another_server_takes_the_broadcast_along
                 assert before.segments[0].uri.partition("/")[0] in await goes_on(a, root + name)
                 assert (await until(a, made["id"], "live"))["asset"] == asset
     assert len({generation for generation, _, _ in announced.said.values()}) == 2
+
+
+@pytest.mark.soak
+async def test_a_server_that_was_held_up_does_not_go_on_with_what_another_one_has(cluster, film):
+    a, b = await asyncio.gather(cluster.start("a"), cluster.start("b"))
+    made = await stream(a)
+    root, announced = f"/v/{made['id']}/", Announced()
+    async with publishing(made["ingest"]["rtmp"], made["key"], film):
+        asset, name = await on_air(a, made)
+        async with announced.reading(b, root + name):
+            before = await listed(b, root + name, lambda one: len(whole(one)) >= 2)
+            bodies = {one.uri: await b.get(root + one.uri) for one in whole(before)}
+            a.child.process.send_signal(signal.SIGSTOP)
+            try:
+                async with publishing(await address(b, made), made["key"], film):
+                    generations = await goes_on(b, root + name)
+                    a.child.process.send_signal(signal.SIGCONT)
+                    async with announced.reading(a, root + name):
+                        assert await goes_on(a, root + name) == generations
+                        await listed(a, root + name, lambda one: len(whole(one)) >= len(bodies) + 4)
+            finally:
+                a.child.process.send_signal(signal.SIGCONT)
+    assert {generation for generation, _, _ in announced.said.values()} == generations
+    await a.json("POST", f"{LIVE}/{made['id']}/end")
+    await whole_recording(b, asset, name, bodies)

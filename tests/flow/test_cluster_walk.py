@@ -16,7 +16,7 @@ from tests.flow.cluster_nodes import Nodes, nodes
 from tests.flow.composed import compose, edge
 from tests.flow.on_air import FILM, LIVE, publishing, stream, until, whole
 from tests.flow.test_cluster_live import goes_on
-from tests.flow.test_live_crash import address
+from tests.flow.test_live_crash import Announced, address
 from tests.flow.test_server_crash import Remote
 from tests.flow.whole_site import Client, faults
 from tests.media.clip import Clip
@@ -95,7 +95,7 @@ async def survive(cluster: Nodes, film: Path, live: Path, folder: Path, *, seed:
     """Kill the first server at the seed's moment; hold the others to everything that it had promised."""
     dice = random.Random(seed)
     a, b, c = await asyncio.gather(*map(cluster.start, list(cluster.own)))
-    data, halfway, watched = film.read_bytes(), asyncio.Event(), Watched()
+    data, halfway, watched, announced = film.read_bytes(), asyncio.Event(), Watched(), Announced()
     async with edge(cluster, folder) as front:
         viewer = Client(a.session, front)
         made = await stream(a, policy="signed")
@@ -119,9 +119,11 @@ async def survive(cluster: Nodes, film: Path, live: Path, folder: Path, *, seed:
             kept = await listed(c, root + name)
             await a.kill()
         assert not sending.done()
-        async with publishing(await address(b, made), made["key"], live):
-            await goes_on(c, root + name)
+        away = publishing(await address(b, made), made["key"], live)
+        async with announced.reading(c, root + name), away:
+            generations = await goes_on(c, root + name)
             assert (await until(c, made["id"], "live"))["asset"] == asset
+        assert {generation for generation, _, _ in announced.said.values()} == generations
         await asyncio.gather(sending, playing)
         assert (watched.lost, watched.answers) == ([], len(paths))
         told = await c.json("GET", f"/control/poll?channel=stream:{made['id']}&cursor={cursor}")

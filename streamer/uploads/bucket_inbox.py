@@ -15,6 +15,7 @@ from packager.store import Store
 from streamer.uploads.arriving import Arriving
 from streamer.uploads.bucket_folder import BucketFolder
 from streamer.uploads.directory import DiskInbox
+from streamer.uploads.disk import failure
 from streamer.uploads.errors import NoSuchUpload, NotDurable, StorageAway, Superseded, UploadError
 from streamer.uploads.flow import Pace, Slot
 from streamer.uploads.metadata import Checksum
@@ -203,6 +204,8 @@ class BucketInbox(DiskInbox):
                 raise StorageAway("What was received cannot be read: the storage is away.") from error
             except SourceCut as error:
                 raise NotDurable(f"What was received cannot be read: {error.message}") from error
+            except OSError as error:
+                raise failure(error, doing="bringing here what was received") from error
             self._near.add(host)
 
     def _turn(self, name: str) -> asyncio.Lock:

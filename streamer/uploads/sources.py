@@ -68,11 +68,17 @@ class Piecewise:
         self.received = places[-1].stop if places else 0
 
     async def file(self) -> Path:
-        """Return a file of this machine with all bytes that are there, brought here unless it is."""
-        return await self._spool.brought(self._upload, self.write_to)
+        """Return a file of this machine with all bytes that are there, brought here unless it is.
+
+        Raise SourceCut, where this machine has no room for it too.
+        """
+        try:
+            return await self._spool.brought(self._upload, self.write_to)
+        except OSError as error:
+            raise SourceCut("The source cannot be brought to this machine.", evidence=repr(error)) from error
 
     async def write_to(self, path: Path) -> None:
-        """Write all bytes that are there into a file. Raise SourceCut."""
+        """Write all bytes that are there into a file. Raise SourceCut, OSError."""
         await self.look()
         await asyncio.to_thread(path.touch)
         every = iter(self._places)

@@ -201,3 +201,7 @@ async def test_a_worker_reads_what_is_there_by_ranges_or_as_a_file(rig, tmp_path
     assert (await source.file()).read_bytes() == b"0123456789"
     with pytest.raises(SourceCut):
         await Sources(store, Spool(tmp_path / "worker", most=1)).of("1" * 32)
+    (tmp_path / "file").touch()
+    homeless = await Sources(store, Spool(tmp_path / "file" / "worker", most=1)).of(ID)
+    with pytest.raises(SourceCut):
+        await homeless.file()

@@ -48,9 +48,9 @@ class Parting:
         lasting = running.earlier if running.recorder.broken else running.broadcast.aired
         try:
             told = await self._recordings.keep(asset, lasting) if lasting else None
-            # Whoever is told that it is over finds manifests that say so too.
-            running.air.recorded = bool(lasting) and not running.recorder.broken
             await self._broadcasts.end(asset, lasting)
+            # At once: whoever has just been told that it is over finds manifests that say so too.
+            running.air.recorded = bool(lasting) and not running.recorder.broken
             if lasting:
                 await self._recordings.keep(asset, lasting, known=told)
             self._stills.wake()

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from aiohttp import HttpVersion11, web
 
 from cdn.policy import POLICIES, Kind
+from packager.errors import PackagingError
 from packager.store import Store
 from streamer.answers import absent, judged, pushed_head, refuse
 from streamer.conditions import accepts_gzip
@@ -127,7 +128,7 @@ class Relay:
         # What is sent on is not sent on again: it has just moved.
         if place.url is None or HEADER in request.headers:
             return await late(request)
-        if kind in _IN_STORE and await self._store.stat(f"{asset}/{key}") is not None:
+        if kind in _IN_STORE and await self._stored(f"{asset}/{key}"):
             return None
         try:
             return await self._asked(request, f"{place.url}/v/{asset}/{key}", kind)
@@ -138,6 +139,13 @@ class Relay:
         except PeerGone:
             await self._check(asset, place)
             return await late(request)
+
+    async def _stored(self, name: str) -> bool:
+        """Say whether an object can be had from the store, as far as that can be asked."""
+        try:
+            return await self._store.stat(name) is not None
+        except PackagingError:
+            return False
 
     async def _check(self, asset: str, place: Place) -> None:
         """Raise Left where a broadcast is somewhere else by now."""

@@ -86,6 +86,8 @@ class Works:
         await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(CatalogAway):  # then they lapse
             await self._leases.release(makings)
+        for asset in makings:
+            self._bus.tell(ASKED, asset)
 
     @property
     def makings(self) -> Mapping[str, Making]:

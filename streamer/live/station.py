@@ -77,6 +77,8 @@ class Station:
         """Let no more publishers in, and leave what is on air to other servers, or to the next start."""
         await self.doors.shut()
         await self.studio.leave()
+        if self.relay is not None:
+            self.relay.leave()
 
     async def close(self) -> None:
         """Let go of everybody: viewers who wait, and publishers."""

@@ -92,6 +92,11 @@ class Relay:
         self._inflows: dict[str, Inflow] = {}
         self._pushed: dict[str, Pushed] = {}
 
+    def leave(self) -> None:
+        """End frames, which have no end of their own: whoever watches asks for them again."""
+        for pushed in self._pushed.values():
+            pushed.task.cancel()
+
     async def close(self) -> None:
         """Let go of everybody."""
         await self._waiting.close()

@@ -23,7 +23,7 @@ from tests.storage import BUCKET, rclone
 
 SLOWEST = 20
 MPD = {"m": "urn:mpeg:dash:schema:mpd:2011"}
-LIVE = "public, max-age=1"
+LIVE = "public, max-age=1, stale-if-error=8"
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ async def test_the_same_over_tls(data_dir, tmp_path):
             asset = await site.upload(SAMPLE)
             await site.until(asset, "playable", "complete")
             plain, secure = Client(session, site.base), Client(session, address)
-            firsts = [listed[0] for listed in (await secure.urls(asset)).values()]
+            firsts = [listed[0] for listed in (await secure.urls(asset)).values()][:2]
             bodies = [await secure.get(path) for path in firsts]
             assert max(map(len, bodies)) > SMALL
             assert [await plain.get(path) for path in firsts] == bodies

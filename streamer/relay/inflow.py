@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 
 from streamer.relay.upstream import Fetched, PeerGone, Upstream
 
@@ -27,32 +28,35 @@ class Inflow:
         self.task = asyncio.create_task(self._run(), name="relayed answer")
         self.task.add_done_callback(lambda _: self._ring())
 
-    async def head(self) -> Fetched:
-        """Return the head, once it is there. Raise PeerGone."""
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Have it go on while the block runs."""
         self._readers += 1
         try:
-            while self._head is None:
-                await self._turn()
-            return self._head
+            yield
         finally:
-            self._left()
+            self._readers -= 1
+            if not self._readers:
+                self.task.cancel()
+
+    async def head(self) -> Fetched:
+        """Return the head, once it is there. Raise PeerGone."""
+        while self._head is None:
+            await self._turn()
+        return self._head
 
     async def read(self) -> AsyncGenerator[bytes, None]:
         """Yield all of the body. Raise PeerGone where it does not come to its end."""
-        self._readers += 1
-        try:
-            sent = 0
-            while True:
-                while sent < len(self._pieces):
-                    yield self._pieces[sent]
-                    sent += 1
-                if self.task.done():
-                    if self._failed is not None:
-                        raise self._failed
-                    return
-                await self._turn()
-        finally:
-            self._left()
+        sent = 0
+        while True:
+            while sent < len(self._pieces):
+                yield self._pieces[sent]
+                sent += 1
+            if self.task.done():
+                if self._failed is not None:
+                    raise self._failed
+                return
+            await self._turn()
 
     async def sent(self) -> AsyncGenerator[bytes, None]:
         """Yield all of the body to a connection. Raise ConnectionResetError where it breaks off."""
@@ -95,11 +99,3 @@ class Inflow:
     def _ring(self) -> None:
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
-
-    def _left(self) -> None:
-        self._readers -= 1
-        asyncio.get_running_loop().call_soon(self._end_unread)
-
-    def _end_unread(self) -> None:
-        if not self._readers:
-            self.task.cancel()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import HttpVersion11, web
@@ -34,7 +34,9 @@ _MOVE_SECONDS = 3.0
 """How long a request waits for a broadcast that changes hands."""
 
 _MOVE_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
 _LATE = 503
+T = TypeVar("T")
 _IN_STORE = frozenset({Kind.SEGMENT, Kind.INIT})
 
 
@@ -54,6 +56,20 @@ class Refusal(Exception):
     def __init__(self, fetched: Fetched) -> None:
         super().__init__(fetched.status)
         self.fetched = fetched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """An object of a broadcast, and the place where that is."""
+
+    asset: str
+    place: Place
+    key: str
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"{self.place.url}/v/{self.asset}/{self.key}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,7 +152,7 @@ class Relay:
         if kind in _IN_STORE and await self._stored(f"{asset}/{key}"):
             return None
         try:
-            return await self._asked(request, f"{place.url}/v/{asset}/{key}", kind)
+            return await self._asked(request, _Wanted(asset=asset, place=place, key=key), kind)
         except Refusal as refusal:
             if refusal.fetched.status == _LATE:
                 await self._check(asset, place)
@@ -158,18 +174,34 @@ class Relay:
         if self._here(asset) is not None or await self._whereabouts.of(asset) != place:
             raise Left("The broadcast has moved.")
 
-    async def _asked(self, request: web.Request, url: str, kind: Kind) -> web.StreamResponse:
-        """Answer with what is under an address. Raise Refusal, PeerGone."""
+    async def _asked(self, request: web.Request, wanted: _Wanted, kind: Kind) -> web.StreamResponse:
+        """Answer with what another server has. Raise Refusal, PeerGone."""
         if kind is Kind.PUSHED:
-            return await self._frames(request, url)
+            return await self._frames(request, wanted)
         if kind is Kind.SEGMENT and request.method == "GET":
-            return await self._segment(request, url)
-        return await self._object(request, url, negotiated=POLICIES[kind].negotiated)
+            return await self._segment(request, wanted)
+        return await self._object(request, wanted, negotiated=POLICIES[kind].negotiated)
 
-    async def _object(self, request: web.Request, url: str, *, negotiated: bool) -> web.StreamResponse:
+    async def _there(self, wanted: _Wanted, work: Coroutine[Any, Any, T]) -> T:
+        """Do what waits for another server, for as long as that has the broadcast. Raise PeerGone.
+
+        A server may be silent and its connections open long after others have taken it for gone.
+        """
+        task = asyncio.create_task(work)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=_LOOK_SECONDS)
+                if not task.done() and await self._whereabouts.of(wanted.asset) != wanted.place:
+                    raise PeerGone("The broadcast has moved.")
+            return await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _object(self, request: web.Request, wanted: _Wanted, *, negotiated: bool) -> web.StreamResponse:
         """Send what is whole when it comes; all who wait for the same get it at once."""
         directives = [(name, value) for name, value in request.query.items() if name.startswith("_HLS_")]
-        url = f"{url}?{urlencode(directives)}" if directives else url
+        url = f"{wanted.url}?{urlencode(directives)}" if directives else wanted.url
         gzip = negotiated and accepts_gzip(request.headers)
         name = f"{request.method} {gzip} {url}"
         entry = self._remembered(name)
@@ -177,7 +209,7 @@ class Relay:
             return await judged(request, entry)
 
         async def ready() -> Entry:
-            fetched = await self._upstream.fetch(url, method=request.method, gzip=gzip)
+            fetched = await self._there(wanted, self._upstream.fetch(url, method=request.method, gzip=gzip))
             if fetched.status != 200:
                 raise Refusal(fetched)
             self._remember(name, fetched)
@@ -185,29 +217,30 @@ class Relay:
 
         return await self._waiting.hold(request, name, ready, seconds=_PATIENCE_SECONDS)
 
-    async def _segment(self, request: web.Request, url: str) -> web.StreamResponse:
+    async def _segment(self, request: web.Request, wanted: _Wanted) -> web.StreamResponse:
         """Send a segment, in pieces while it grows."""
+        url = wanted.url
         inflow = self._inflows.get(url)
-        if inflow is None:
-            inflow = self._inflows[url] = Inflow(self._upstream, url)
-            inflow.task.add_done_callback(lambda _: self._inflows.pop(url, None))
-        head = await inflow.head()
-        if head.size is None and head.status == 200 and request.version >= HttpVersion11:
-            return await Growing(head.lines, inflow.sent()).send(request)
-        body = await inflow.whole()
+        if inflow is None or inflow.task.cancelling():
+            inflow = _held(self._inflows, url, Inflow(self._upstream, url))
+        with inflow.reading():
+            head = await self._there(wanted, inflow.head())
+            if head.size is None and head.status == 200 and request.version >= HttpVersion11:
+                return await Growing(head.lines, inflow.sent()).send(request)
+            body = await self._there(wanted, inflow.whole())
         if head.status != 200:
             raise Refusal(_whole(head, body))
         if head.size is None:  # HTTP/1.0 has no chunks: it gets what is whole by now
-            return await self._object(request, url, negotiated=False)
+            return await self._object(request, wanted, negotiated=False)
         return await judged(request, _whole(head, body).entry())
 
-    async def _frames(self, request: web.Request, url: str) -> web.StreamResponse:
+    async def _frames(self, request: web.Request, wanted: _Wanted) -> web.StreamResponse:
         """Send frames on as they come."""
-        in_chunks, socket = url.endswith(".mp4"), url.removesuffix(".mp4")
+        in_chunks = wanted.key.endswith(".mp4")
         chosen = in_chunks or web.WebSocketResponse().can_prepare(request)
         if request.method == "HEAD" or not chosen:
-            return await self._object(request, url, negotiated=False)
-        pushed = await self._pushing(socket)
+            return await self._object(request, wanted, negotiated=False)
+        pushed = await self._pushing(wanted)
         if pushed is None:
             return await absent(request)
         if not pushed.room:
@@ -217,13 +250,13 @@ class Relay:
             return await ChunkedViewer().serve(request, pushed, "", head=pushed_head())
         return await SocketViewer().serve(request, pushed, "")
 
-    async def _pushing(self, url: str) -> Pushed | None:
-        """Return what is pushed under an address, None where nothing is. Raise PeerGone."""
+    async def _pushing(self, wanted: _Wanted) -> Pushed | None:
+        """Return what is pushed there, None where nothing is. Raise PeerGone."""
+        url = wanted.url.removesuffix(".mp4")
         pushed = self._pushed.get(url)
-        if pushed is None:
-            pushed = self._pushed[url] = Pushed(self._upstream, url)
-            pushed.task.add_done_callback(lambda _: self._pushed.pop(url, None))
-        return pushed if await pushed.ready() else None
+        if pushed is None or pushed.task.cancelling():
+            pushed = _held(self._pushed, url, Pushed(self._upstream, url))
+        return pushed if await self._there(wanted, pushed.ready()) else None
 
     def _remembered(self, name: str) -> Entry | None:
         """Return an answer that still holds."""
@@ -251,6 +284,29 @@ class Relay:
         kept = self._kept.pop(name, None)
         if kept is not None:
             self._held -= _weight(kept.fetched)
+
+
+class _Tasked(Protocol):
+    """Something that is there for as long as its task is."""
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """Return the task."""
+
+
+P = TypeVar("P", bound=_Tasked)
+
+
+def _held(under: dict[str, P], name: str, one: P) -> P:
+    """Keep something under a name until its task is done, or another one is kept there."""
+    under[name] = one
+
+    def forget(_: asyncio.Task[None]) -> None:
+        if under.get(name) is one:
+            del under[name]
+
+    one.task.add_done_callback(forget)
+    return one
 
 
 def _whole(head: Fetched, body: bytes) -> Fetched:

@@ -16,7 +16,7 @@ HEADER = "Streamer-Cluster"
 """Names the header by which servers of one database know each other; who sends it is not sent on again."""
 
 _CONNECT_SECONDS = 2.0
-_SILENT_SECONDS = 60.0
+_SILENT_SECONDS = 20.0  # longer than anything is held
 _SOCKET_SECONDS = 20.0
 _CONNECTIONS = 1024
 _EMPTY = 204

@@ -19,6 +19,7 @@ from streamer.origin import Origin
 from streamer.relay.relay import Relay
 from streamer.relay.upstream import HEADER
 from streamer.relay.whereabouts import Place
+from tests.edges import silence
 from tests.flow.live_site import ASSET, LOW, SOUND, TOP, LiveSite, Media, NoShelf, live_site, media
 
 SECRET = "sixteen characters or more"  # noqa: S105
@@ -206,6 +207,20 @@ async def test_a_server_that_is_gone_is_a_503_for_a_second(site, second, made):
             assert (refused.status, refused.headers["Retry-After"]) == (503, "1"), key
             assert refused.headers["Cache-Control"] == "public, max-age=1"
     assert second.at.forgotten
+
+
+async def test_a_server_that_is_silent_is_not_waited_for_once_the_broadcast_is_elsewhere(site, second, made):
+    await site.release(1, 1)
+    async with silence() as silent:
+        for key in ("main.m3u8", f"{made.life.generation}/{TOP}/0.m4s", f"{TOP}.push.mp4"):
+            second.at.place = Place(url=silent)
+            waiting = asyncio.create_task(get(second.url(key)))
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+            second.at.place = Place(url=site.base) if key != f"{TOP}.push.mp4" else Place(url=None)
+            async with asyncio.timeout(5):
+                answer = await waiting
+            assert answer.status == (503 if key == f"{TOP}.push.mp4" else 200), key
 
 
 async def test_what_is_sent_on_is_not_sent_on_again(site, second):

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from packager.life import Aired, Life, from_json, to_json
 from streamer import schema
@@ -85,7 +86,7 @@ class Broadcasts:
             found = await one_stream(transaction.connection, stream)
             if found.on_air:
                 raise WrongState("The stream is on air already.")
-            await self._room(transaction)
+            await self._room(transaction.connection)
             await transaction.execute(
                 insert(schema.asset).values(
                     id=identity,
@@ -229,9 +230,14 @@ class Broadcasts:
             if one.live is not None
         )
 
-    async def _room(self, transaction: Transaction) -> None:
+    async def room(self) -> None:
+        """Raise TooManyBroadcasts where this server can carry no other one."""
+        async with self._database.read() as connection:
+            await self._room(connection)
+
+    async def _room(self, connection: AsyncConnection) -> None:
         mine = schema.asset.c.maker == self.tenancy.node
-        counted = await transaction.execute(select(func.count()).where(_on_air(), mine))
+        counted = await connection.execute(select(func.count()).where(_on_air(), mine))
         if counted.scalar_one() >= self._most:
             raise TooManyBroadcasts(f"This server carries {self._most} broadcasts at one time.")
 

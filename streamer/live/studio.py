@@ -218,8 +218,7 @@ class Studio:
         try:
             return await self._begun(stream)
         except WrongState as error:
-            taken = stream.asset is not None and await self._succession.claim(stream.asset, publisher)
-            if not taken:
+            if stream.asset is None or not await self._claimed(stream.asset, publisher):
                 raise KeyBusy(str(error)) from error
         if stream.asset is not None and await self._recovery.take_up(stream.asset, self._resume):
             return self._running[stream.id]
@@ -227,6 +226,14 @@ class Studio:
             return await self._begun(stream)
         except WrongState as error:
             raise KeyBusy(str(error)) from error
+
+    async def _claimed(self, asset: str, publisher: Publisher) -> bool:
+        """Say whether a broadcast of another server is this one's by now. Raise KeyBusy."""
+        try:
+            await self._broadcasts.room()
+        except TooManyBroadcasts as error:
+            raise KeyBusy(str(error)) from error
+        return await self._succession.claim(asset, publisher)
 
     async def _begun(self, stream: Stream) -> Running:
         """Begin a broadcast. Raise KeyBusy, and WrongState where the stream is on air."""

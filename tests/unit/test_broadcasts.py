@@ -160,6 +160,8 @@ async def test_a_server_carries_so_many_broadcasts(back, register):
     on_air = await narrow.begin(made[0])
     with pytest.raises(TooManyBroadcasts):
         await narrow.begin(made[1])
+    with pytest.raises(TooManyBroadcasts):
+        await narrow.room()
     assert (await register.get(made[1])).state is StreamState.IDLE
     await other.begin(made[1])
     await narrow.end(on_air.id, [])

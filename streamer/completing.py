@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from streamer.catalog import Catalog
 from streamer.errors import NotCompleted, NotForEverybody
 from streamer.rows import Asset, Fill, PlaybackPolicy, State
 
 LOOK_SECONDS = 0.5
+
+PICTURED_SECONDS = 60
+"""How long a recording that has just ended is given for poster and storyboard, which may never come."""
 
 Progress = Callable[[int, int], None]
 """Is told how many segments there are of how many."""
@@ -37,6 +41,17 @@ async def recorded(catalog: Catalog, asset_id: str) -> None:
         if not asset.on_air:
             return
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def pictured(catalog: Catalog, asset_id: str, *, seconds: float = PICTURED_SECONDS) -> None:
+    """Wait until a recording has its pictures, for so long at most. Raise NoSuchAsset."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                asset = await catalog.get(asset_id)
+                if asset.live is None or asset.storyboard is not None:
+                    return
+                await asyncio.sleep(LOOK_SECONDS)
 
 
 def for_everybody(asset: Asset, *, signed: bool) -> None:

@@ -16,7 +16,7 @@ from cdn.shown import Shown
 from packager.errors import PackagingError
 from streamer.catalog import Catalog
 from streamer.channel import ASSETS, Channels, of_asset
-from streamer.completing import completed, for_everybody, promoted, publishable, recorded
+from streamer.completing import completed, for_everybody, pictured, promoted, publishable, recorded
 from streamer.destinations import Destination
 from streamer.errors import (
     CatalogAway,
@@ -222,6 +222,8 @@ class Mirrors:
             asset,
             tell=lambda done, total: self._tell(placement, "making", done, total),
         )
+        if placement.state is Stand.LIVE:
+            await pictured(self._catalog, asset)
         async with self._bucket(placement) as (bucket, prefix):
             progress = _Progress(lambda done, total: self._tell(placement, "uploading", done, total))
             done = await publish(

@@ -70,6 +70,8 @@ async def configured(configuration: str, folder: Path) -> AsyncIterator[str]:
     argv = (
         "-F",
         "-p",
+        "thread_pool_min=200",
+        "-p",
         "cc_command=exec gcc -O0 -fpic -shared -Wl,-x -o %o %s",
         "-a",
         f"127.0.0.1:{port}",

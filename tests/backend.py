@@ -82,6 +82,9 @@ class Wishes:
         self.heard.append((f"fill {fill}", asset_id))
 
     async def changed(self, asset_id: str) -> None:
+        self.heard.append(("changed", asset_id))
+
+    async def captions_changed(self, asset_id: str) -> None:
         self.heard.append(("captions", asset_id))
 
     async def origin(self, asset_id: str) -> Fraction:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from packager.spans import Slots
 from streamer.rows import Fill, wall_clock
 from tests.flow.whole_site import API, FILM, Site, noted, running, settle, stored
 from tests.media.clip import Library
@@ -33,9 +34,11 @@ async def lowest(site: Site, asset: str) -> list[str]:
 
 
 async def idle(site: Site, asset: str) -> None:
-    """Wait until nothing of an asset runs, and all that was made is in the catalog."""
+    """Wait until nothing of an asset runs or is about to, and all that was made is in the catalog."""
     making = site.server.works.making(asset)
-    await settle(lambda: making.packaging and not making.packaging.running)
+    await settle(
+        lambda: making.packaging and not making.packaging.running and not making.packaging.next(Slots()).more
+    )
     await settle(lambda: noted(site.data, asset) == stored(site.data, asset))
 
 

@@ -52,3 +52,13 @@ test("a provider that fails has no token", async () => {
   const { pass } = passes(() => Promise.reject(new Error("away")));
   expect(await pass.renew()).toBe(false);
 });
+
+test("who has none yet is asked again before the end", async () => {
+  const tokens = ["", token(600, "b")];
+  const { pass, renewed, timer } = passes(async () => tokens.shift() ?? "");
+  pass.take(token(6));
+  await timer.pass(4499);
+  expect(renewed).toEqual([]);
+  await timer.pass(1); // half of what was left after the first time, at 3 s
+  expect(renewed).toEqual([4500]);
+});

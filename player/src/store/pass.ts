@@ -6,6 +6,8 @@ export type Provider = () => Promise<string>;
 
 /** So long before its end a token is renewed; one that holds for less than twice that, at half its time. */
 const AHEAD_MS = 60_000;
+/** With less than that left nobody is asked again. */
+const LEAST_MS = 1000;
 const LONGEST_MS = 2 ** 31 - 1;
 const ADDRESS = /^((?:https?:\/\/[^/]+)?)\/(?:v|p\/[^/]+)\/([a-z0-9]+)\//;
 
@@ -25,9 +27,14 @@ export class Pass {
   /** Use a token from now on, "" for none. */
   take(token: string): void {
     this.current = token;
+    this.plan();
+  }
+
+  /** Ask for another one in time: again and again while none comes, as whoever brings it may be late. */
+  private plan(): void {
     this.forget?.();
-    const left = endOf(token) - this.now();
-    if (!(left > 0)) return;
+    const left = endOf(this.current) - this.now();
+    if (!(left > LEAST_MS)) return;
     const pause = left > 2 * AHEAD_MS ? left - AHEAD_MS : left / 2;
     this.forget = this.timer.after(Math.min(pause, LONGEST_MS), () => void this.renew());
   }
@@ -48,7 +55,10 @@ export class Pass {
 
   private async ask(): Promise<boolean> {
     const next = await this.provider().catch(() => "");
-    if (!next || next === this.current) return false;
+    if (!next || next === this.current) {
+      this.plan();
+      return false;
+    }
     this.take(next);
     this.renewed();
     return true;

@@ -16,7 +16,13 @@ from tests.media.clip import run
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 FILM = Path(__file__).parents[2] / "samples" / "bbb-480p-30s.mp4"
-PROVIDE = "token => { document.querySelector('watch-page').player.tokenprovider = async () => token; }"
+EMBED = """([src, first, next]) => {
+    const player = document.createElement("stream-player");
+    Object.assign(player, { src, token: first, tokenprovider: async () => next, autoplay: true });
+    document.querySelector("watch-page").replaceWith(player);
+    window.streamer = { video: player.video, state: () => player.snapshot() };
+}"""
+"""A page of somebody's own: the player alone, and who brings its tokens."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -77,15 +83,16 @@ async def test_a_link_plays_until_its_token_ends_and_then_says_so(
 async def test_the_page_that_embeds_the_player_brings_the_next_token(
     browser: Browser, site: Site, film: str
 ) -> None:
-    short, lasting = await _token(site, film, 6), await _token(site, film, 600)
     async with visiting(browser, site) as visit:
+        await visit.page.goto(f"{site.base}/watch/{film}")
+        await visit.page.wait_for_function("() => window.streamer?.video")
+        short, lasting = await _token(site, film, 6), await _token(site, film, 600)
         asked: list[str] = []
         visit.page.on("request", lambda request: asked.append(request.url))
-        await visit.watch(film, f"#token={short}")
-        await visit.page.evaluate(PROVIDE, lasting)
+        await visit.page.evaluate(EMBED, [f"/v/{film}/main.m3u8", short, lasting])
         await visit.has("s.time > 9", seconds=30)
         state = await visit.state()
     assert state["trouble"] is None
-    segments = [address for address in asked if address.endswith(".m4s")]
-    assert f"/p/{short}/" in segments[0]
-    assert f"/p/{lasting}/" in segments[-1]
+    segments = [address.split("/")[4] for address in asked if address.endswith(".m4s") and "/p/" in address]
+    used = [token for token in segments if token in {short, lasting}]
+    assert (used[0], used[-1]) == (short, lasting)

@@ -35,6 +35,7 @@ from streamer.live.delivery import Delivery
 from streamer.live.onair import OnAir
 from streamer.origin import Origin
 from streamer.rows import wall_clock
+from tests.ports import free_port
 
 ASSET = "bench0000000"
 NAME = "720p"
@@ -293,9 +294,7 @@ def pinned(core: int) -> list[str]:
 
 def run(held: int, watching: int, *, rounds: int, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [*pinned(0), sys.executable, "-m", "bench.live_hold", "--serve", str(port)]
     if len(os.sched_getaffinity(0)) >= 2:
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[1]})

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from aiohttp import web
 
 from packager.store import DiskStore
 from streamer.origin import Origin, OutsidePlan, Rendered
+from tests.ports import free_port
 
 ASSET = "bench0000000"
 SIZES = {"2 KB": 2_000, "100 KB": 100_000, "1 MB": 1_000_000, "6 MB": 6_000_000}
@@ -126,12 +126,6 @@ def wait_for(url: str) -> None:
         except OSError:
             time.sleep(0.05)
     raise SystemExit(f"nothing answers at {url}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def compare(servers: dict[str, tuple[int, int]], rounds: int) -> dict[str, dict]:

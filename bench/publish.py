@@ -12,7 +12,6 @@ import json
 import os
 import resource
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from cdn.publish import publish
 from cdn.shown import InStore
 from packager.store import DiskStore
 from tests.media.certificate import certificate
+from tests.ports import free_port
 
 SIZE = 500_000
 RENDITIONS = 4
@@ -109,12 +109,6 @@ def measured(how: str, folder: Path, endpoint: str, ca: Path) -> dict[str, float
     return json.loads(done.stdout)
 
 
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def main() -> None:
     objects = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
@@ -125,7 +119,7 @@ def main() -> None:
         root, folder = Path(name), Path(name) / "set"
         asyncio.run(make(folder, objects))
         ca, key = certificate(root)
-        http, https = port(), port()
+        http, https = free_port(), free_port()
         config = NGINX.format(root=root, http=http, https=https, certificate=ca, key=key, nothing=NOTHING)
         (root / "nginx.conf").write_text(config)
         server = subprocess.Popen([nginx, "-e", root / "error.log", "-c", root / "nginx.conf"])

@@ -11,6 +11,7 @@ from cdn.arrivals import Arrivals
 from cdn.publish import content_hash, stamp
 from cdn.s3 import THREADS, Bucket
 from packager.errors import KeyMissing
+from packager.jointly import jointly
 from packager.life import Aired
 from packager.live_files import FileManifests
 from packager.marker import Marker
@@ -112,13 +113,7 @@ class LiveMirror:
             await bucket.write(self._prefix + key, body, stamp(key, etag=etag, tag=self._tag))
             arrivals.arrived(key)
 
-        tasks = [asyncio.create_task(one(key)) for key in wanted]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await jointly(one(key) for key in wanted)
 
     async def _name(self, bucket: Bucket, arrivals: Arrivals, *, ended: bool) -> None:
         """Write the manifests that are other ones now."""

@@ -17,6 +17,7 @@ from cdn.shown import Object, Shown
 from cdn.window import Window
 from packager.errors import KeyMissing
 from packager.folder import content_etag
+from packager.jointly import jointly
 
 IN_FLIGHT_BYTES = 64 << 20
 """How much of an asset is in memory at one time; a larger object goes alone."""
@@ -161,13 +162,7 @@ class _Mirror:
                     except (KeyMissing, FileNotFoundError) as error:
                         raise NotComplete(f"{key} has gone while it was published; publish again") from error
 
-        tasks = [asyncio.create_task(work()) for _ in range(THREADS)]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await jointly(work() for _ in range(THREADS))
 
     async def one(self, key: str, known: Object, body: bytes | Path, *, anew: bool = False) -> None:
         """Write an object unless the same is there, or `anew` in any case."""

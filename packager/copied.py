@@ -16,6 +16,7 @@ from packager import boxes, description, keys
 from packager.errors import PackagingError
 from packager.facts import SegmentStored, Sink
 from packager.inits import Init, codecs
+from packager.jointly import jointly
 from packager.original import Original
 from packager.plan import AudioRung, CopiedRung, Plan
 from packager.store import Store
@@ -232,10 +233,4 @@ async def write_out(copies: Mapping[str, Copied], *, original: Original, store: 
                 SegmentStored(generation=copy.generation, rendition=copy.name, number=number, size=stat.size)
             )
 
-    tasks = [asyncio.create_task(work(), name="write out") for _ in range(_WRITERS)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await jointly((work() for _ in range(_WRITERS)), name="write out")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
 from streamer.bus import Bus
-from streamer.errors import CatalogAway
 from streamer.leases import RENEW_SECONDS, SharedLeases
 from streamer.making import Making
+from streamer.rounds import again_and_again
 from streamer.wants import WANTED, Wants
 
 ASKED = "asked"
@@ -22,7 +21,6 @@ CHANGED = "changed"
 
 _WANTS_SECONDS = 1.0
 _SWEEP_SECONDS = 30.0
-_log = logging.getLogger(__name__)
 
 
 class Works(Protocol):
@@ -64,7 +62,7 @@ class Nodes:
             ("lapsed wants", self._wants.sweep, asyncio.Event(), _SWEEP_SECONDS),
         )
         self._tasks = [
-            asyncio.create_task(_forever(work, woken, seconds), name=name)
+            asyncio.create_task(again_and_again(work, woken, seconds), name=name)
             for name, work, woken, seconds in rounds
         ]
         return self
@@ -104,19 +102,3 @@ class Nodes:
         wants = await self._wants.elsewhere({asset: one.plan.generation for asset, one in made.items()})
         for asset, packaging in made.items():
             packaging.wanted_elsewhere(wants[asset])
-
-
-async def _forever(work: Callable[[], Awaitable[None]], woken: asyncio.Event, seconds: float) -> None:
-    while True:
-        try:
-            async with asyncio.timeout(seconds):
-                await woken.wait()
-        except TimeoutError:
-            pass
-        woken.clear()
-        try:
-            await work()
-        except CatalogAway:
-            _log.debug("the database is away")
-        except Exception:  # noqa: BLE001 - one that fails must not be the last
-            _log.exception("what other servers do could not be looked at; trying again")

@@ -16,7 +16,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.storage import BUCKET, KEY, SECRET, Storage, free_port
+from tests.ports import free_port
+from tests.storage import BUCKET, KEY, SECRET, Storage
 
 _PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
 _CONFIG = """

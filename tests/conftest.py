@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests import ports
 from tests.media.clip import Library
 from tests.media.sources import KINDS
 from tests.postgres import Postgres, running_postgres
@@ -68,9 +68,7 @@ def data_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def free_port() -> int:
     """Return a TCP port that is free on loopback now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture

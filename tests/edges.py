@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from tests.media.certificate import certificate
 from tests.media.clients import need
+from tests.ports import free_port
 from tests.spawn import Nursery
 
 EDGES = Path(__file__).parents[1] / "cdn/edges"
@@ -113,13 +113,6 @@ def changed(path: Path, changes: dict[str, str]) -> str:
         assert text.count(before) == 1, f"{path.name} has not one {before}"
         text = text.replace(before, after)
     return text
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 _OWNER = "postgres"  # PostgreSQL refuses to run as root
 _SETTINGS = {
@@ -68,9 +69,7 @@ class Postgres:
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count()
         self._shared: str | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         if os.getuid() == 0:
             owner = pwd.getpwnam(_OWNER)
             os.chown(folder, owner.pw_uid, owner.pw_gid)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -14,6 +13,7 @@ from streamer.leases import RENEW_SECONDS
 from streamer.live.succession import MOVED
 from streamer.live.tenancy import Held, Tenancy
 from streamer.peers import Peers
+from streamer.rounds import again_and_again
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,10 @@ class Caretaker:
     async def __aenter__(self) -> Self:
         await self._peers.beat()
         rounds = (("heart", self.beat, asyncio.Event()), ("caretaker", self.look, self._woken))
-        self._tasks = [asyncio.create_task(_forever(work, woken), name=name) for name, work, woken in rounds]
+        self._tasks = [
+            asyncio.create_task(again_and_again(work, woken, RENEW_SECONDS), name=name)
+            for name, work, woken in rounds
+        ]
         return self
 
     async def __aexit__(
@@ -71,19 +74,3 @@ class Caretaker:
         await self._studio.follow(await self._tenancy.held())
         if self._steady:
             await self._studio.take_up()
-
-
-async def _forever(work: Callable[[], Awaitable[None]], woken: asyncio.Event) -> None:
-    while True:
-        try:
-            async with asyncio.timeout(RENEW_SECONDS):
-                await woken.wait()
-        except TimeoutError:
-            pass
-        woken.clear()
-        try:
-            await work()
-        except CatalogAway:
-            _log.debug("the database is away")
-        except Exception:  # noqa: BLE001 - one that fails must not be the last
-            _log.exception("what other servers do could not be looked at; trying again")

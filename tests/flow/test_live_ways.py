@@ -12,15 +12,14 @@ from streamer.ingest.browser import PATH
 from tests.flow.test_remux import BROWSER, STREAM
 from tests.flow.test_whip import CALL
 from tests.flow.whole_site import rows, running
+from tests.ports import free_port
 
 LIVE = "/api/v1/live"
 
 
 @pytest.fixture
 def udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port(socket.SOCK_DGRAM)
 
 
 async def created(site, **wish):

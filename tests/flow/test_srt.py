@@ -15,6 +15,7 @@ from packager.process import Spawner
 from streamer.ingest.srt import Line, SrtReceiver
 from tests.encoder import SOON, Lobby
 from tests.flow.test_remux import STREAM
+from tests.ports import free_port
 from tests.tagged import IN_STEP, Judged, pictures
 
 RIGHT, OTHER = "the-right-passphrase", "another-passphrase"
@@ -23,9 +24,7 @@ FOREVER = ("-stream_loop", "-1")
 
 @pytest.fixture
 def port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port(socket.SOCK_DGRAM)
 
 
 @asynccontextmanager

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.edges import EDGES, changed, free_port
+from tests.edges import EDGES, changed
 from tests.media.clients import need
+from tests.ports import free_port
 
 PROBE = re.compile(r"^probe .*?^}", re.DOTALL | re.MULTILINE)
 """The scripted server answers what is written, and no probe."""
